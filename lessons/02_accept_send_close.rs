@@ -1,0 +1,79 @@
+//! 02 · Accept, send, close: one visitor at a time, for ever.
+//!
+//! Terminal 1: `cargo run --bin 02_accept_send_close`
+//! Terminal 2: `cargo run --bin 02_client`
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use first_socket::cli::Address;
+use first_socket::deadline::Timed;
+use first_socket::hang_up::hang_up;
+use first_socket::report::{self, Failure, Spell, Tag};
+use first_socket::shutdown::Shutdown;
+
+/// A visitor who does not take the message in this time is given up.
+const SEND_TIME: Duration = Duration::from_secs(1);
+
+/// Greets one visitor after the other
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    address: Address,
+
+    /// What every visitor hears
+    #[arg(long, value_name = "TEXT", default_value = "Connection Established")]
+    message: String,
+}
+
+fn main() -> ExitCode {
+    report::exit_code(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let (listener, address) = args.address.listen()?;
+    let stop = Shutdown::on_ctrl_c(Some(address))?;
+    report::listening(address);
+
+    let message = format!("{}\r\n", args.message);
+    let mut visitors: u64 = 0;
+    let mut spell = Spell::default();
+    loop {
+        match listener.accept() {
+            _ if stop.requested() => break,
+            Ok((connection, peer)) => {
+                visitors += 1;
+                report::event(Tag::NewConnection, peer);
+                if let Err(error) = greet(connection, peer, &message, &stop) {
+                    report::trouble(peer, &error);
+                }
+                report::event(Tag::Closed, peer);
+            }
+            Err(error) => spell.rest(&error, &stop),
+        }
+    }
+    drop(listener);
+    report::event(Tag::Stopped, format!("visitors served: {visitors}"));
+    Ok(())
+}
+
+/// Sends the message, all of it, and closes this connection.
+fn greet(
+    connection: TcpStream,
+    peer: SocketAddr,
+    message: &str,
+    stop: &Shutdown,
+) -> io::Result<()> {
+    let mut timed = Timed::new(&connection, SEND_TIME).or_stop(stop);
+    timed.write_all(message.as_bytes())?;
+    let (count, text) = (message.len(), report::shown(message.as_bytes()));
+    report::event(Tag::Sent, format_args!("{peer} {count} bytes: {text}"));
+
+    hang_up(&connection)?;
+    // The listener is another socket, and stays open.
+    drop(connection);
+    Ok(())
+}

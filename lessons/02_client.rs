@@ -1,0 +1,39 @@
+//! The client of lesson 02: connects, and prints what it hears to the end.
+//!
+//! `cargo run --bin 02_client`, while a server runs in another terminal.
+
+use std::io::Read;
+use std::process::ExitCode;
+
+use clap::Parser;
+use first_socket::cli::Address;
+use first_socket::report::{self, Failure, Printer};
+
+/// At most so many bytes are read at once.
+const CHUNK: usize = 1024;
+
+/// Prints what a server says, until it closes the connection
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    address: Address,
+}
+
+fn main() -> ExitCode {
+    report::exit_code(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let mut connection = args.address.connect()?;
+    let mut printer = Printer::default();
+    let mut chunk = [0; CHUNK];
+    loop {
+        let count = connection
+            .read(&mut chunk)
+            .map_err(|error| Failure::went_away(&args.address, &error))?;
+        if count == 0 {
+            return Ok(());
+        }
+        printer.print(&chunk[..count])?;
+    }
+}

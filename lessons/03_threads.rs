@@ -1,0 +1,67 @@
+//! 03 · Threads: many visitors at once, each of whom can hurt only itself.
+//!
+//! Terminal 1: `cargo run --bin 03_threads`
+//! Terminal 2: `cargo run --bin 03_client`, then type; a third terminal can
+//! do the same at the same time.
+//!
+//! The accept loop, the threads and the limit are in `src/visitors.rs`: the
+//! next lessons use them again.
+
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use first_socket::cli::{Address, Limits};
+use first_socket::report::{self, Failure, Tag};
+use first_socket::shutdown::Shutdown;
+use first_socket::visitors::{Visitor, Visitors};
+
+/// At most so many bytes are read at once.
+const CHUNK: usize = 1024;
+
+/// What a newcomer hears when no seat is free.
+const FULL: &[u8] = b"Server is full.\r\n";
+
+/// Sends back what each visitor says, to many visitors at once
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    address: Address,
+
+    #[command(flatten)]
+    limits: Limits,
+}
+
+fn main() -> ExitCode {
+    report::exit_code(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let (listener, address) = args.address.listen()?;
+    let stop = Shutdown::on_ctrl_c(Some(address))?;
+    report::listening(address);
+
+    let timeout = args.limits.timeout();
+    let visitors = Visitors::new(args.limits.max_clients, FULL, &stop);
+    visitors.serve(listener, |visitor| echo(visitor, timeout));
+    report::event(Tag::Stopped, &visitors);
+    Ok(())
+}
+
+/// Sends back what a visitor says, byte for byte, until it ends its side.
+fn echo(visitor: &Visitor<'_>, timeout: Duration) -> io::Result<()> {
+    let mut chunk = [0; CHUNK];
+    loop {
+        // The time begins anew with every chunk: only silence is too long.
+        let count = visitor.within(timeout).read(&mut chunk)?;
+        if count == 0 {
+            return Ok(());
+        }
+        let bytes = &chunk[..count];
+        let text = format!("{count} bytes: {}", report::shown(bytes));
+        visitor.event(Tag::Received, text);
+
+        visitor.within(timeout).write_all(bytes)?;
+    }
+}

@@ -1,0 +1,68 @@
+//! The client of lesson 04: sends messages and prints the replies.
+//!
+//! `cargo run --bin 04_client "Hello Server!"` sends one message;
+//! `cargo run --bin 04_client` sends each line that is typed, until the input
+//! ends (Ctrl-D; on Windows Ctrl-Z and Enter).
+
+use std::io::{self, ErrorKind};
+use std::net::TcpStream;
+use std::process::ExitCode;
+
+use clap::Parser;
+use first_socket::cli::{Address, PATIENCE};
+use first_socket::deadline::Timed;
+use first_socket::message;
+use first_socket::report::{self, Failure, Printer};
+
+/// Sends messages to a server and prints the replies
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    address: Address,
+
+    /// The longest reply that is taken
+    #[arg(long, value_name = "BYTES")]
+    #[arg(default_value_t = 2 * message::DEFAULT_LIMIT)]
+    max_message: u64,
+
+    /// A message to send; without any, each line of stdin is one
+    text: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    report::exit_code(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let connection = args.address.connect()?;
+    let mut printer = Printer::default();
+    if args.text.is_empty() {
+        for line in io::stdin().lines() {
+            let line = line.map_err(|error| {
+                let advice = "Messages are text: send UTF-8.";
+                Failure::new("cannot read stdin", report::why(&error), advice)
+            })?;
+            converse(&connection, &mut printer, args, &line)?;
+        }
+    }
+    for text in &args.text {
+        converse(&connection, &mut printer, args, text)?;
+    }
+    Ok(())
+}
+
+/// Sends one message, waits for its reply and prints it as a line.
+fn converse(
+    connection: &TcpStream,
+    printer: &mut Printer,
+    args: &Args,
+    text: &str,
+) -> Result<(), Failure> {
+    let mut timed = Timed::new(connection, PATIENCE);
+    let reply = message::write(&mut timed, text.as_bytes())
+        .and_then(|()| Ok(message::read(&mut timed, args.max_message)?))
+        .and_then(|reply| reply.ok_or(ErrorKind::UnexpectedEof.into()))
+        .map_err(|error| Failure::went_away(&args.address, &error))?;
+    printer.print(&reply)?;
+    printer.print(b"\n")
+}

@@ -1,0 +1,90 @@
+//! 04 · Length prefix: TCP carries bytes, and these programs make messages.
+//!
+//! Terminal 1: `cargo run --bin 04_length_prefix`
+//! Terminal 2: `cargo run --bin 04_client "Hello Server!" "wörld"`
+//!
+//! What a message is, byte by byte, is in `src/message.rs`.
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use first_socket::cli::{Address, Limits};
+use first_socket::message;
+use first_socket::report::{self, Failure, Tag};
+use first_socket::shutdown::Shutdown;
+use first_socket::visitors::{Visitor, Visitors};
+
+/// Answers the messages of many visitors
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    address: Address,
+
+    #[command(flatten)]
+    limits: Limits,
+
+    /// The longest message that is taken
+    #[arg(long, value_name = "BYTES", default_value_t = message::DEFAULT_LIMIT)]
+    max_message: u64,
+}
+
+fn main() -> ExitCode {
+    report::exit_code(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let (listener, address) = args.address.listen()?;
+    let stop = Shutdown::on_ctrl_c(Some(address))?;
+    report::listening(address);
+
+    let (limit, timeout) = (args.max_message, args.limits.timeout());
+    let full = message::framed(b"ERROR Server is full.");
+    let visitors = Visitors::new(args.limits.max_clients, &full, &stop);
+    visitors.serve(listener, |visitor| {
+        let ended = converse(visitor, limit, timeout);
+        message::last_word(&mut visitor.within(timeout), ended)
+    });
+    report::event(Tag::Stopped, &visitors);
+    Ok(())
+}
+
+/// Answers one message after the other, until the visitor ends its side.
+fn converse(
+    visitor: &Visitor<'_>,
+    limit: u64,
+    timeout: Duration,
+) -> io::Result<()> {
+    loop {
+        // Two times: one until a message begins, one for the whole of it.
+        visitor.within(timeout).wait()?;
+        let body = message::read(&mut visitor.within(timeout), limit)?;
+        let Some(body) = body else {
+            return Ok(());
+        };
+        visitor.event(Tag::Received, describe(&body));
+
+        let reply = answer(&body);
+        message::write(&mut visitor.within(timeout), reply.as_bytes())?;
+        visitor.event(Tag::Sent, describe(reply.as_bytes()));
+    }
+}
+
+/// What the server has to say to a message.
+fn answer(body: &[u8]) -> String {
+    // Only a whole body can be judged: a character may take several bytes,
+    // and these may have come in several reads.
+    match str::from_utf8(body) {
+        Ok("Hello Server!") => "Hello Client!".to_owned(),
+        Ok(text) => format!("You said: {text}"),
+        Err(error) => {
+            let place = error.valid_up_to();
+            format!("ERROR byte {place} of the message is not UTF-8")
+        }
+    }
+}
+
+fn describe(body: &[u8]) -> String {
+    format!("{} bytes: {}", body.len(), report::shown(body))
+}

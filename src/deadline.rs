@@ -1,0 +1,103 @@
+//! A connection on which nothing waits for ever.
+//!
+//! `TcpStream::set_read_timeout` holds for one `read`: a peer that sends one
+//! byte now and then keeps a loop of reads busy for ever. A [`Timed`]
+//! connection holds one moment for all of them.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::shutdown::Shutdown;
+
+/// How long one wait may last before we look for a Ctrl-C again.
+const GLANCE: Duration = Duration::from_millis(200);
+
+/// A connection whose reads and writes all end by one moment.
+#[derive(Debug)]
+pub struct Timed<'a> {
+    connection: &'a TcpStream,
+    time: Duration,
+    until: Instant,
+    stop: Option<&'a Shutdown>,
+}
+
+impl<'a> Timed<'a> {
+    /// From now on, reads and writes have `time`, all together.
+    #[must_use]
+    pub fn new(connection: &'a TcpStream, time: Duration) -> Self {
+        let until = Instant::now() + time;
+        Self { connection, time, until, stop: None }
+    }
+
+    /// Waits end at Ctrl-C as well.
+    #[must_use]
+    pub fn or_stop(self, stop: &'a Shutdown) -> Self {
+        Self { stop: Some(stop), ..self }
+    }
+
+    /// Waits until there is something to read: bytes, or the end.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`] when the time is over,
+    /// [`ErrorKind::ConnectionAborted`] at Ctrl-C, and those of recv(2).
+    pub fn wait(&self) -> io::Result<()> {
+        loop {
+            let turn = self.left()?.min(GLANCE);
+            self.connection.set_read_timeout(Some(turn))?;
+            // A peek takes nothing. Windows may lose the bytes of a *read*
+            // that times out, so a read only follows when it need not wait.
+            match self.connection.peek(&mut [0]) {
+                Err(error) if is_timeout(&error) => {}
+                ended => return ended.map(|_| ()),
+            }
+        }
+    }
+
+    /// What is left of the time; an error when nothing is.
+    fn left(&self) -> io::Result<Duration> {
+        if self.stop.is_some_and(Shutdown::requested) {
+            let text = "the server is stopping";
+            return Err(io::Error::new(ErrorKind::ConnectionAborted, text));
+        }
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let text = format!("kept us waiting for {:?}", self.time);
+            return Err(io::Error::new(ErrorKind::TimedOut, text));
+        }
+        Ok(left)
+    }
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.wait()?;
+        self.connection.read(buffer)
+    }
+}
+
+impl Write for Timed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            let left = self.left()?;
+            // Windows does not say how much of a timed-out write has left,
+            // so there it cannot be tried again: it gets all the time.
+            let turn = if cfg!(windows) { left } else { left.min(GLANCE) };
+            self.connection.set_write_timeout(Some(turn))?;
+            match self.connection.write(bytes) {
+                Err(error) if is_timeout(&error) => {}
+                ended => return ended,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.connection.flush()
+    }
+}
+
+/// A socket's time-out has one kind on Unix and another on Windows.
+#[must_use]
+pub fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}

@@ -1,0 +1,33 @@
+//! The orderly close, so that the peer hears our last word.
+//!
+//! To close a connection on which input is still unread destroys it: the
+//! kernel sends a reset, and the peer may lose what it has not read yet
+//! (RFC 1122, section 4.2.2.13). So the close takes two steps: we say that
+//! our words are over, then we read what the peer still has to say.
+
+use std::io::{self, Read};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use crate::deadline::{Timed, is_timeout};
+
+/// How long we listen to a peer that does not end its side.
+pub const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// How much more a peer may say, in bytes.
+pub const DRAIN_BYTES: u64 = 64 * 1024;
+
+/// Ends our side of `connection`, then reads and drops what the peer still
+/// sends, for at most [`DRAIN_TIME`] and [`DRAIN_BYTES`]. The connection is
+/// closed when the caller drops it.
+///
+/// # Errors
+/// When the peer has reset the connection: see shutdown(2) and recv(2).
+pub fn hang_up(connection: &TcpStream) -> io::Result<()> {
+    connection.shutdown(Shutdown::Write)?;
+    let unread = Timed::new(connection, DRAIN_TIME).take(DRAIN_BYTES);
+    match io::copy(&mut { unread }, &mut io::sink()) {
+        Err(error) if !is_timeout(&error) => Err(error),
+        _ => Ok(()),
+    }
+}

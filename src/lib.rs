@@ -1,0 +1,25 @@
+//! The helper that the lessons of first-socket share.
+//!
+//! A lesson is one file in `lessons/`. What a later lesson needs again stands
+//! here, in two kinds of rooms.
+//!
+//! Ideas, each explained line by line in the chapter that brings it:
+//!
+//! - [`deadline`] and [`hang_up`] (chapter 02): a wait that ends, and the
+//!   orderly close;
+//! - [`visitors`] (chapter 03): a thread for each, a limit, an end;
+//! - [`message`] (chapter 04): the length-prefixed message.
+//!
+//! Plumbing, which is no lesson:
+//!
+//! - [`cli`] gives `--host`, `--port` and the limits, as flags;
+//! - [`report`] prints events, and errors that say what to do;
+//! - [`shutdown`] turns Ctrl-C into a flag.
+
+pub mod cli;
+pub mod deadline;
+pub mod hang_up;
+pub mod message;
+pub mod report;
+pub mod shutdown;
+pub mod visitors;
