@@ -9,7 +9,6 @@
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use first_socket::cli::{Address, Limits};
@@ -42,19 +41,18 @@ fn run(args: &Args) -> Result<(), Failure> {
     let stop = Shutdown::on_ctrl_c(Some(address))?;
     report::listening(address);
 
-    let timeout = args.limits.timeout();
-    let visitors = Visitors::new(args.limits.max_clients, FULL, &stop);
-    visitors.serve(listener, |visitor| echo(visitor, timeout));
+    let visitors = Visitors::new(&args.limits, FULL, &stop);
+    visitors.serve(listener, echo);
     report::event(Tag::Stopped, &visitors);
     Ok(())
 }
 
 /// Sends back what a visitor says, byte for byte, until it ends its side.
-fn echo(visitor: &Visitor<'_>, timeout: Duration) -> io::Result<()> {
+fn echo(visitor: &Visitor<'_>) -> io::Result<()> {
     let mut chunk = [0; CHUNK];
     loop {
         // The time begins anew with every chunk: only silence is too long.
-        let count = visitor.within(timeout).read(&mut chunk)?;
+        let count = visitor.timed().read(&mut chunk)?;
         if count == 0 {
             return Ok(());
         }
@@ -62,6 +60,6 @@ fn echo(visitor: &Visitor<'_>, timeout: Duration) -> io::Result<()> {
         let text = format!("{count} bytes: {}", report::shown(bytes));
         visitor.event(Tag::Received, text);
 
-        visitor.within(timeout).write_all(bytes)?;
+        visitor.timed().write_all(bytes)?;
     }
 }

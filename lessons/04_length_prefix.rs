@@ -7,7 +7,6 @@
 
 use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use first_socket::cli::{Address, Limits};
@@ -39,34 +38,29 @@ fn run(args: &Args) -> Result<(), Failure> {
     let stop = Shutdown::on_ctrl_c(Some(address))?;
     report::listening(address);
 
-    let (limit, timeout) = (args.max_message, args.limits.timeout());
     let full = message::framed(b"ERROR Server is full.");
-    let visitors = Visitors::new(args.limits.max_clients, &full, &stop);
+    let visitors = Visitors::new(&args.limits, &full, &stop);
     visitors.serve(listener, |visitor| {
-        let ended = converse(visitor, limit, timeout);
-        message::last_word(&mut visitor.within(timeout), ended)
+        let ended = converse(visitor, args.max_message);
+        message::last_word(&mut visitor.timed(), ended)
     });
     report::event(Tag::Stopped, &visitors);
     Ok(())
 }
 
 /// Answers one message after the other, until the visitor ends its side.
-fn converse(
-    visitor: &Visitor<'_>,
-    limit: u64,
-    timeout: Duration,
-) -> io::Result<()> {
+fn converse(visitor: &Visitor<'_>, limit: u64) -> io::Result<()> {
     loop {
         // Two times: one until a message begins, one for the whole of it.
-        visitor.within(timeout).wait()?;
-        let body = message::read(&mut visitor.within(timeout), limit)?;
+        visitor.timed().wait()?;
+        let body = message::read(&mut visitor.timed(), limit)?;
         let Some(body) = body else {
             return Ok(());
         };
         visitor.event(Tag::Received, describe(&body));
 
         let reply = answer(&body);
-        message::write(&mut visitor.within(timeout), reply.as_bytes())?;
+        message::write(&mut visitor.timed(), reply.as_bytes())?;
         visitor.event(Tag::Sent, describe(reply.as_bytes()));
     }
 }

@@ -5,17 +5,15 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use first_socket::cli::{Address, Limits};
-use first_socket::deadline::Timed;
 use first_socket::message;
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
 use first_socket::visitors::{Visitor, Visitors};
-use tempfile::NamedTempFile;
 
 /// At most so many bytes are read and written at once, whatever the size.
 const CHUNK: usize = 64 * 1024;
@@ -62,142 +60,129 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::listening(address);
 
     let full = message::framed(b"ERROR Server is full.");
-    let visitors = Visitors::new(args.limits.max_clients, &full, &stop);
+    let visitors = Visitors::new(&args.limits, &full, &stop);
     visitors.serve(listener, |visitor| {
-        let visit = Visit { visitor, args };
-        let ended = visit.take_files();
-        message::last_word(&mut visit.timed(), ended)
+        let ended = take_files(visitor, args);
+        message::last_word(&mut visitor.timed(), ended)
     });
     report::event(Tag::Stopped, &visitors);
     Ok(())
 }
 
-/// One visitor, who may bring any number of files.
-struct Visit<'a> {
-    visitor: &'a Visitor<'a>,
-    args: &'a Args,
-}
-
 /// Why a file is not saved.
 enum Trouble {
     /// Its sender hears why, and may offer the next one.
-    File(String),
+    File(io::Error),
     /// The connection broke, so nobody hears anything.
     Connection(io::Error),
 }
 
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        Self::Connection(error)
-    }
-}
+/// Takes one file after the other, until the visitor ends its side.
+fn take_files(visitor: &Visitor<'_>, args: &Args) -> io::Result<()> {
+    visitor.send_at_once()?;
+    while let Some((name, size)) = read_offer(visitor)? {
+        let offer = format!("{size} {}", String::from_utf8_lossy(&name));
+        visitor.event(Tag::Received, report::escaped(offer.as_bytes()));
 
-impl Visit<'_> {
-    /// Takes one file after the other, until the visitor ends its side.
-    fn take_files(&self) -> io::Result<()> {
-        self.visitor.send_at_once()?;
-        while let Some((name, size)) = self.read_offer()? {
-            let offer = format!("{size} bytes as {}", report::escaped(&name));
-            self.visitor.event(Tag::Received, format!("offer: {offer}"));
-
-            let receipt = match self.take_file(&name, size) {
-                Ok(()) => {
-                    self.visitor.event(Tag::Saved, offer);
-                    format!("SAVED {size} {}", String::from_utf8_lossy(&name))
-                }
-                Err(Trouble::File(why)) => {
-                    let text = format!("{offer}: {why}");
-                    self.visitor.event(Tag::Refused, text);
-                    format!("ERROR {why}")
-                }
-                Err(Trouble::Connection(error)) => return Err(error),
-            };
-            message::write(&mut self.timed(), receipt.as_bytes())?;
-        }
-        Ok(())
-    }
-
-    /// Reads a name and a size, or `None` when the visitor has ended.
-    fn read_offer(&self) -> io::Result<Option<(Vec<u8>, u64)>> {
-        self.timed().wait()?;
-        let mut timed = self.timed();
-        let Some(name) = message::read(&mut timed, NAME_LIMIT)? else {
-            return Ok(None);
+        let (tag, word, text) = match take_file(visitor, args, &name, size) {
+            Ok(()) => (Tag::Saved, "SAVED", offer),
+            Err(Trouble::File(e)) => (Tag::Refused, "ERROR", report::why(&e)),
+            Err(Trouble::Connection(error)) => return Err(error),
         };
-        match message::read_header(&mut timed, u64::MAX)? {
-            Some(size) => Ok(Some((name, size))),
-            None => Err(message::cut("size", 0, message::HEADER as u64)),
-        }
+        visitor.event(tag, report::escaped(text.as_bytes()));
+        let answer = format!("{word} {text}");
+        message::write(&mut visitor.timed(), answer.as_bytes())?;
     }
-
-    /// Judges an offer, takes the content, and gives the file its name.
-    fn take_file(&self, name: &[u8], size: u64) -> Result<(), Trouble> {
-        let name = safe_name(name).map_err(Trouble::File)?;
-        let path = self.args.dir.join(name);
-        let limit = self.args.max_size;
-        if size > limit {
-            let why = format!("{size} bytes are over the limit of {limit}");
-            return Err(Trouble::File(why));
-        }
-        // This only spares the sender the way; `keep` decides. A link counts
-        // as a taken name even when it leads nowhere.
-        if fs::symlink_metadata(&path).is_ok() {
-            return Err(disk(ErrorKind::AlreadyExists.into()));
-        }
-        // Dropped, the temporary file is removed: after a cut, a full disk,
-        // Ctrl-C or a panic.
-        let mut part = tempfile::Builder::new();
-        part.prefix(".first-socket-").suffix(".part");
-        let mut part = part.tempfile_in(&self.args.dir).map_err(disk)?;
-
-        message::write(&mut self.timed(), b"READY")?;
-        self.take_content(size, part.as_file_mut())?;
-        keep(part, &path).map_err(disk)
-    }
-
-    /// Copies `size` bytes from the connection to a file.
-    fn take_content(&self, size: u64, file: &mut File) -> Result<(), Trouble> {
-        let (mut chunk, mut got) = (vec![0; CHUNK], 0);
-        let mut written = Ok(());
-        while got < size {
-            // Not a byte more than this file has: the next offer follows it.
-            let count = self.timed().take(size - got).read(&mut chunk)?;
-            if count == 0 {
-                return Err(message::cut("content", got, size).into());
-            }
-            got += count as u64;
-            // When the disk fails, the rest is read and dropped: the visitor
-            // sends it all the same, and expects the answer behind it.
-            if written.is_ok() {
-                written = file.write_all(&chunk[..count]);
-            }
-        }
-        written.map_err(disk)
-    }
-
-    fn timed(&self) -> Timed<'_> {
-        self.visitor.within(self.args.limits.timeout())
-    }
-}
-
-fn disk(error: io::Error) -> Trouble {
-    Trouble::File(report::why(&error))
-}
-
-/// Gives a complete file its name, unless another file has it.
-fn keep(part: NamedTempFile, path: &Path) -> io::Result<()> {
-    // First the bytes, then the name: what stands under it is whole, even
-    // after a power cut.
-    part.as_file().sync_all()?;
-    part.persist_noclobber(path)?;
     Ok(())
 }
 
+/// Reads a name and a size, or `None` when the visitor has ended.
+fn read_offer(visitor: &Visitor<'_>) -> io::Result<Option<(Vec<u8>, u64)>> {
+    visitor.timed().wait()?;
+    let mut timed = visitor.timed();
+    let Some(name) = message::read(&mut timed, NAME_LIMIT)? else {
+        return Ok(None);
+    };
+    match message::read_header(&mut timed, u64::MAX)? {
+        Some(size) => Ok(Some((name, size))),
+        None => Err(message::cut("size", 0, message::HEADER as u64)),
+    }
+}
+
+/// Judges an offer, takes the content, and gives the file its name.
+fn take_file(
+    visitor: &Visitor<'_>,
+    args: &Args,
+    name: &[u8],
+    size: u64,
+) -> Result<(), Trouble> {
+    let path = judge(args, name, size).map_err(Trouble::File)?;
+    // Dropped, the temporary file is removed: after a cut, a full disk,
+    // Ctrl-C or a panic.
+    let mut part = tempfile::Builder::new();
+    part.prefix(".first-socket-").suffix(".part");
+    let mut part = part
+        .make_in(&args.dir, |path| File::create_new(path))
+        .map_err(Trouble::File)?;
+
+    message::write(&mut visitor.timed(), b"READY")
+        .map_err(Trouble::Connection)?;
+    take_content(visitor, size, part.as_file_mut())?;
+
+    // First the bytes, then the name: what stands under it is whole, even
+    // after a power cut.
+    part.as_file().sync_all().map_err(Trouble::File)?;
+    let kept = part.persist_noclobber(path);
+    kept.map(drop).map_err(|error| Trouble::File(error.error))
+}
+
+/// Where the file is to stand, if name and size are acceptable.
+fn judge(args: &Args, name: &[u8], size: u64) -> io::Result<PathBuf> {
+    let path = args.dir.join(safe_name(name)?);
+    let limit = args.max_size;
+    if size > limit {
+        let why = format!("{size} bytes are over the limit of {limit}");
+        return Err(io::Error::other(why));
+    }
+    // This only spares the sender the way; the last step decides. A link
+    // counts as a taken name even when it leads nowhere.
+    if fs::symlink_metadata(&path).is_ok() {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    Ok(path)
+}
+
+/// Copies `size` bytes from the connection to a file.
+fn take_content(
+    visitor: &Visitor<'_>,
+    size: u64,
+    file: &mut File,
+) -> Result<(), Trouble> {
+    let (mut chunk, mut got) = (vec![0; CHUNK], 0);
+    let mut written = Ok(());
+    while got < size {
+        // Not a byte more than this file has: the next offer follows it.
+        let count = visitor.timed().take(size - got).read(&mut chunk);
+        let count = count.map_err(Trouble::Connection)?;
+        if count == 0 {
+            let error = message::cut("content", got, size);
+            return Err(Trouble::Connection(error));
+        }
+        got += count as u64;
+        // When the disk fails, the rest is read and dropped: the visitor
+        // sends it all the same, and expects the answer behind it.
+        if written.is_ok() {
+            written = file.write_all(&chunk[..count]);
+        }
+    }
+    written.map_err(Trouble::File)
+}
+
 /// Accepts a name that is one plain part of a path on every system.
-fn safe_name(name: &[u8]) -> Result<&str, String> {
-    let name = str::from_utf8(name).map_err(|_| "the name is not UTF-8")?;
+fn safe_name(name: &[u8]) -> io::Result<&str> {
+    let name = str::from_utf8(name).unwrap_or_default();
     let why = if name.is_empty() || name.len() > LONGEST_NAME {
-        "a name has 1 to 255 bytes"
+        "a name is 1 to 255 bytes of UTF-8"
     } else if name.contains(FORBIDDEN) || name.contains(char::is_control) {
         "the name holds a character that is not allowed"
     } else if name.ends_with(['.', ' ']) {
@@ -207,7 +192,7 @@ fn safe_name(name: &[u8]) -> Result<&str, String> {
     } else {
         return Ok(name);
     };
-    Err(why.to_owned())
+    Err(io::Error::other(why))
 }
 
 /// On Windows these are devices, in every folder and with any extension.

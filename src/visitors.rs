@@ -5,11 +5,12 @@ use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread::{self, Builder, Scope};
+use std::thread::{self, Builder};
 use std::time::Duration;
 
+use crate::cli::Limits;
 use crate::deadline::Timed;
-use crate::hang_up::{DRAIN_TIME, hang_up};
+use crate::hang_up::hang_up;
 use crate::report::{self, Spell, Tag};
 use crate::shutdown::Shutdown;
 
@@ -22,6 +23,7 @@ pub const DOORSTEP: usize = 50;
 pub struct Visitors<'a> {
     seats: Places,
     doorstep: Places,
+    timeout: Duration,
     full: &'a [u8],
     stop: &'a Shutdown,
     served: AtomicU64,
@@ -34,16 +36,18 @@ pub struct Visitor<'a> {
     /// The peer's address.
     pub peer: SocketAddr,
     connection: TcpStream,
+    timeout: Duration,
     stop: &'a Shutdown,
 }
 
 impl<'a> Visitors<'a> {
-    /// At most `limit` visitors at once; one more hears `full`.
+    /// At most `--max-clients` visitors at once; one more hears `full`.
     #[must_use]
-    pub fn new(limit: u32, full: &'a [u8], stop: &'a Shutdown) -> Self {
+    pub fn new(limits: &Limits, full: &'a [u8], stop: &'a Shutdown) -> Self {
         Self {
-            seats: Places::new(limit as usize),
+            seats: Places::new(limits.max_clients as usize),
             doorstep: Places::new(DOORSTEP),
+            timeout: limits.timeout(),
             full,
             stop,
             served: AtomicU64::new(0),
@@ -58,50 +62,87 @@ impl<'a> Visitors<'a> {
         T: Fn(&Visitor<'_>) -> io::Result<()> + Sync,
     {
         panic::set_hook(Box::new(report::panicked));
+        let talk = &talk;
         let mut spell = Spell::default();
+        // The scope ends when the last of its threads has ended.
         thread::scope(|scope| {
-            loop {
-                match listener.accept() {
-                    _ if self.stop.requested() => break,
-                    Ok((connection, peer)) => {
-                        let stop = self.stop;
-                        let visitor = Visitor { peer, connection, stop };
-                        self.admit(scope, visitor, &talk);
-                    }
-                    Err(error) => spell.rest(&error, self.stop),
+            while let Some(visitor) = self.next(&listener, &mut spell) {
+                let Some(place) = self.place_for(&visitor) else {
+                    continue;
+                };
+                let peer = visitor.peer;
+                let thread = Builder::new().name(peer.to_string());
+                let visit = move || self.attend(visitor, place, talk);
+                if let Err(error) = thread.spawn_scoped(scope, visit) {
+                    report::trouble(peer, &error);
                 }
             }
             drop(listener);
         });
     }
 
-    /// Gives a visitor a seat and a thread, if a seat is free.
-    fn admit<'scope, T>(
-        &'scope self,
-        scope: &'scope Scope<'scope, '_>,
-        visitor: Visitor<'scope>,
-        talk: &'scope T,
-    ) where
-        T: Fn(&Visitor<'_>) -> io::Result<()> + Sync,
-    {
-        let peer = visitor.peer;
-        let Some(seat) = self.seats.take() else {
-            return self.refuse(scope, visitor);
-        };
-        visitor.event(Tag::NewConnection, &self.seats);
-        let thread = Builder::new().name(peer.to_string());
-        let talk = move || self.attend(&visitor, seat, talk);
-        if let Err(error) = thread.spawn_scoped(scope, talk) {
-            report::trouble(peer, &error);
+    /// Waits for the next visitor, or returns `None` at Ctrl-C.
+    fn next(
+        &self,
+        listener: &TcpListener,
+        spell: &mut Spell,
+    ) -> Option<Visitor<'a>> {
+        let (timeout, stop) = (self.timeout, self.stop);
+        loop {
+            match listener.accept() {
+                _ if stop.requested() => return None,
+                Ok((connection, peer)) => {
+                    return Some(Visitor { peer, connection, timeout, stop });
+                }
+                Err(error) => spell.rest(&error, stop),
+            }
         }
     }
 
-    /// Holds the conversation with one visitor, on the visitor's thread.
-    fn attend<T>(&self, visitor: &Visitor<'_>, seat: Place<'_>, talk: &T)
+    /// A seat; or, if none is free, a refusal and a place on the doorstep.
+    fn place_for(&self, visitor: &Visitor<'_>) -> Option<Place<'_>> {
+        if let Some(seat) = self.seats.take() {
+            visitor.event(Tag::NewConnection, &self.seats);
+            return Some(Place::Seat(seat));
+        }
+        visitor.event(Tag::Refused, &self.seats);
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        // A new connection has room for these few bytes: this never waits.
+        if let Err(error) = visitor.timed().write_all(self.full) {
+            visitor.report(&error);
+            return None;
+        }
+        // In a crowd there is no room for a goodbye: it is just closed.
+        self.doorstep.take().map(Place::Doorstep)
+    }
+
+    /// A visit from its beginning to its end, on its own thread.
+    fn attend<T>(&self, visitor: Visitor<'_>, place: Place<'_>, talk: &T)
     where
         T: Fn(&Visitor<'_>) -> io::Result<()>,
     {
-        // A panic ends this visit and no other. The hook has reported it.
+        let on_the_way_out = match place {
+            Place::Doorstep(step) => step,
+            Place::Seat(seat) => {
+                self.converse(&visitor, talk);
+                // Whoever finds room on the doorstep gives the seat back now:
+                // seeing the end, a visitor may come again at once.
+                self.doorstep.take().unwrap_or(seat)
+            }
+        };
+        // A visitor who is gone already needs no goodbye.
+        let _ = hang_up(&visitor.connection);
+        let peer = visitor.peer;
+        drop(visitor);
+        report::event(Tag::Closed, peer);
+        drop(on_the_way_out);
+    }
+
+    fn converse<T>(&self, visitor: &Visitor<'_>, talk: &T)
+    where
+        T: Fn(&Visitor<'_>) -> io::Result<()>,
+    {
+        // A panic ends this visit and no other; the hook has reported it.
         let ended = panic::catch_unwind(AssertUnwindSafe(|| talk(visitor)));
         if let Ok(Err(error)) = ended
             && !self.stop.requested()
@@ -109,38 +150,6 @@ impl<'a> Visitors<'a> {
             visitor.report(&error);
         }
         self.served.fetch_add(1, Ordering::Relaxed);
-        // Whoever finds room on the doorstep gives the seat back now: seeing
-        // the end, a visitor may come again at once.
-        let _place = self.doorstep.take().unwrap_or(seat);
-        // A visitor who is gone already needs no goodbye.
-        let _ = hang_up(&visitor.connection);
-        report::event(Tag::Closed, visitor.peer);
-    }
-
-    /// Tells a newcomer that no seat is free.
-    fn refuse<'scope>(
-        &'scope self,
-        scope: &'scope Scope<'scope, '_>,
-        visitor: Visitor<'scope>,
-    ) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
-        let peer = visitor.peer;
-        visitor.event(Tag::Refused, &self.seats);
-        // The buffer of a new connection has room for this: it never waits.
-        if let Err(error) = visitor.within(DRAIN_TIME).write_all(self.full) {
-            return report::trouble(peer, &error);
-        }
-        let Some(step) = self.doorstep.take() else {
-            return; // A crowd: this one is closed without a hang-up.
-        };
-        let goodbye = move || {
-            let _ = hang_up(&visitor.connection);
-            drop(step);
-        };
-        let thread = Builder::new().name(peer.to_string());
-        if let Err(error) = thread.spawn_scoped(scope, goodbye) {
-            report::trouble(peer, &error);
-        }
     }
 }
 
@@ -154,11 +163,11 @@ impl fmt::Display for Visitors<'_> {
 }
 
 impl Visitor<'_> {
-    /// The connection, with `time` for all that is read and written on it.
-    /// Ctrl-C ends its waits.
+    /// The connection, with `--timeout` from now on for all that is read and
+    /// written on it. Ctrl-C ends its waits.
     #[must_use]
-    pub fn within(&self, time: Duration) -> Timed<'_> {
-        Timed::new(&self.connection, time).or_stop(self.stop)
+    pub fn timed(&self) -> Timed<'_> {
+        Timed::new(&self.connection, self.timeout).or_stop(self.stop)
     }
 
     /// Has what is written leave at once, even while the peer has not
@@ -184,7 +193,15 @@ impl Visitor<'_> {
     }
 }
 
-/// A number of places.
+/// Where a visitor stands.
+enum Place<'a> {
+    /// Inside, in conversation.
+    Seat(Taken<'a>),
+    /// On the way out, during the hang-up.
+    Doorstep(Taken<'a>),
+}
+
+/// A number of places of one kind.
 #[derive(Debug)]
 struct Places {
     all: usize,
@@ -193,7 +210,7 @@ struct Places {
 
 /// One place that is taken; dropping it gives it back, after a panic too.
 #[derive(Debug)]
-struct Place<'a>(&'a Places);
+struct Taken<'a>(&'a Places);
 
 impl Places {
     const fn new(all: usize) -> Self {
@@ -201,16 +218,16 @@ impl Places {
     }
 
     /// A place, if one is free. Two threads never get the last one both.
-    fn take(&self) -> Option<Place<'_>> {
+    fn take(&self) -> Option<Taken<'_>> {
         let next = |taken| (taken < self.all).then_some(taken + 1);
         self.taken
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, next)
             .ok()
-            .map(|_| Place(self))
+            .map(|_| Taken(self))
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Taken<'_> {
     fn drop(&mut self) {
         self.0.taken.fetch_sub(1, Ordering::SeqCst);
     }
