@@ -1,0 +1,127 @@
+//! Lesson 01: socket, bind and listen, and what the kernel does alone.
+
+use std::io::{ErrorKind, Read};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use assert_cmd::cargo::cargo_bin;
+use harness::contract::{self, run};
+use harness::{Server, peer};
+use predicates::str::contains;
+
+fn program() -> &'static Path {
+    cargo_bin!("01_bind_listen")
+}
+
+#[test]
+fn shows_each_step_in_its_order() {
+    let server = Server::start(program(), &[]);
+
+    let address = server.address();
+    let host = gethostname::gethostname().into_string().unwrap();
+    let lines = server.said();
+    assert!(lines[0].starts_with(&format!("[HOST] {host}: ")), "{lines:?}");
+    assert_eq!(lines[1], "[SOCKET] IPv4, stream (TCP)");
+    assert_eq!(lines[2], format!("[BOUND] {address}"));
+    let listening = format!("[LISTENING] {address} ");
+    assert!(lines[3].starts_with(&listening), "{lines:?}");
+    assert_eq!(lines.len(), 4);
+}
+
+#[test]
+fn a_connect_succeeds_though_nobody_accepts() {
+    let server = Server::start(program(), &[]);
+
+    let mut connection = server.connect();
+    peer::send(&connection, "hello\n");
+
+    let a_while = Duration::from_millis(300);
+    connection.set_read_timeout(Some(a_while)).unwrap();
+    let error = connection.read(&mut [0]).unwrap_err();
+    let timeout = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
+    assert!(timeout.contains(&error.kind()), "{error}");
+}
+
+/// Linux lets one connection more than the backlog finish.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_queue_takes_one_more_than_the_backlog_and_the_next_one_waits() {
+    for backlog in [0, 2, 5] {
+        let server =
+            Server::start(program(), &["--backlog", &backlog.to_string()]);
+        let queue: Vec<_> = (0..=backlog).map(|_| server.connect()).collect();
+
+        let a_while = Duration::from_millis(300);
+        let next = TcpStream::connect_timeout(&server.address(), a_while);
+
+        assert_eq!(next.unwrap_err().kind(), ErrorKind::TimedOut);
+        drop(queue);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_queue_has_two_places_unless_told_otherwise() {
+    let server = Server::start(program(), &[]);
+    let queue: Vec<_> = (0..3).map(|_| server.connect()).collect();
+
+    let a_while = Duration::from_millis(300);
+    let next = TcpStream::connect_timeout(&server.address(), a_while);
+
+    assert_eq!(next.unwrap_err().kind(), ErrorKind::TimedOut);
+    drop(queue);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it_and_frees_the_port() {
+    let server = Server::start(program(), &[]);
+    let port = server.port();
+    drop(server.connect());
+
+    let ended = server.stop();
+
+    assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
+    assert!(ended.took < harness::STOP_TIME, "{:?}", ended.took);
+    assert!(ended.last_line().starts_with("[STOPPED] "), "{ended:#?}");
+    let mut again = std::process::Command::new(program());
+    again.args(["--port", &port]);
+    assert_eq!(Server::spawn(again).port(), port);
+}
+
+#[test]
+fn a_port_in_use_is_explained() {
+    contract::a_port_in_use_is_explained(program(), &[]);
+}
+
+#[test]
+fn a_foreign_address_is_explained() {
+    contract::a_foreign_address_is_explained(program(), &[]);
+}
+
+#[test]
+fn an_unknown_host_is_explained() {
+    contract::an_unknown_host_is_explained(program(), &[]);
+}
+
+#[test]
+fn an_ipv6_address_works() {
+    contract::an_ipv6_address_works(program(), &[]);
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    contract::wrong_usage_exits_with_2(program());
+    run(program(), &["--backlog", "-1"]).code(2);
+    run(program(), &["--backlog", "many"]).code(2).stderr(contains("many"));
+}
+
+#[test]
+fn a_pipe_gets_no_colours() {
+    let ended = run(program(), &["--host", "203.0.113.9", "--port", "0"]);
+
+    let output = ended.get_output();
+    assert!(!output.stdout.contains(&0x1b), "{output:?}");
+    assert!(!output.stderr.contains(&0x1b), "{output:?}");
+}

@@ -1,0 +1,448 @@
+//! Lesson 03: many visitors at once, the limit, the time-out.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use assert_cmd::Command;
+use assert_cmd::cargo::cargo_bin;
+use harness::contract::{self, run};
+use harness::peer::{self, connect, end, hear, hear_all, send};
+use harness::{PATIENCE, Server, port_of_nobody};
+use predicates::prelude::*;
+use predicates::str::contains;
+
+const FULL: &[u8] = b"Server is full.\r\n";
+
+fn program() -> &'static Path {
+    cargo_bin!("03_threads")
+}
+
+fn client() -> &'static Path {
+    cargo_bin!("03_client")
+}
+
+/// A visitor who does as one should.
+fn good_visit(address: SocketAddr) {
+    let visitor = connect(address);
+    say_and_hear(&visitor, "hello\n");
+    end(&visitor);
+    assert_eq!(hear_all(&visitor), b"");
+}
+
+#[track_caller]
+fn say_and_hear(visitor: &TcpStream, text: &str) {
+    send(visitor, text);
+    assert_eq!(hear(visitor, text.len()), text.as_bytes());
+}
+
+#[test]
+fn what_is_sent_comes_back_byte_for_byte_until_the_visitor_ends() {
+    let server = Server::start(program(), &[]);
+    let every_byte: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let visitor = server.connect();
+    let speaker = visitor.try_clone().unwrap();
+    let bytes = every_byte.clone();
+
+    let speaking = thread::Builder::new().spawn(move || {
+        send(&speaker, bytes);
+        end(&speaker);
+    });
+
+    assert!(hear_all(&visitor) == every_byte);
+    speaking.unwrap().join().unwrap();
+}
+
+#[test]
+fn each_chunk_is_an_event_of_at_most_1024_bytes() {
+    let mut server = Server::start(program(), &[]);
+    let visitor = server.connect();
+    let peer = visitor.local_addr().unwrap();
+
+    send(&visitor, [b'x'; 3000]);
+    end(&visitor);
+    assert_eq!(hear_all(&visitor).len(), 3000);
+    server.says("[CLOSED]");
+
+    let prefix = format!("[RECEIVED] {peer} ");
+    let counts: Vec<usize> = server
+        .said()
+        .iter()
+        .filter_map(|line| line.strip_prefix(&prefix))
+        .map(|rest| rest.split(' ').next().unwrap().parse().unwrap())
+        .collect();
+    assert!(counts.len() >= 3 && counts.iter().all(|n| *n <= 1024));
+    assert_eq!(counts.iter().sum::<usize>(), 3000, "{counts:?}");
+}
+
+#[test]
+fn what_it_prints_of_a_visitor_is_escaped() {
+    let mut server = Server::start(program(), &[]);
+    let visitor = server.connect();
+    let peer = visitor.local_addr().unwrap();
+
+    send(&visitor, b"a\x1b[2J\0\r\n\xff");
+
+    let line = server.says("[RECEIVED]");
+    let text = r"9 bytes: a\u{1b}[2J\0\r\n\xff";
+    assert_eq!(line, format!("[RECEIVED] {peer} {text}"));
+}
+
+#[test]
+fn a_silent_visitor_does_not_hold_up_a_busy_one() {
+    let server = Server::start(program(), &[]);
+    let silent = server.connect();
+
+    let busy = server.connect();
+    for _ in 0..100 {
+        say_and_hear(&busy, "still here\n");
+    }
+
+    say_and_hear(&silent, "so am I\n");
+}
+
+#[test]
+fn a_visitor_who_does_not_read_does_not_hold_up_a_busy_one() {
+    let server = Server::start(program(), &[]);
+    let stuffed = server.connect();
+    stuffed.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    // Until the buffers of both sides are full in both directions.
+    while (&stuffed).write_all(&[b'x'; 64 * 1024]).is_ok() {}
+
+    good_visit(server.address());
+}
+
+#[test]
+fn one_more_than_the_limit_is_told_so_and_closed() {
+    let mut server = Server::start(program(), &["--max-clients", "2"]);
+    let (one, two) = (server.connect(), server.connect());
+    say_and_hear(&one, "1");
+    say_and_hear(&two, "2");
+
+    let three = server.connect();
+    // Unread input must not destroy the answer.
+    send(&three, "hello? hello?\n");
+
+    assert_eq!(hear_all(&three), FULL);
+    let peer = three.local_addr().unwrap();
+    assert_eq!(server.says("[REFUSED]"), format!("[REFUSED] {peer} (2 of 2)"));
+    say_and_hear(&one, "still here");
+}
+
+#[test]
+fn who_leaves_makes_room() {
+    let server = Server::start(program(), &["--max-clients", "1"]);
+
+    // Each comes as soon as the one before has seen the end.
+    for _ in 0..50 {
+        good_visit(server.address());
+    }
+}
+
+#[test]
+fn who_is_reset_makes_room() {
+    let mut server = Server::start(program(), &["--max-clients", "1"]);
+    for _ in 0..5 {
+        let visitor = server.connect();
+        say_and_hear(&visitor, "x");
+
+        peer::reset(visitor);
+
+        server.says("[CLOSED]");
+    }
+    good_visit(server.address());
+}
+
+/// More refusals at once than can be seen out: nobody waits for them.
+#[test]
+fn a_crowd_at_the_door_does_not_hold_up_those_inside() {
+    let server = Server::start(program(), &["--max-clients", "1"]);
+    let inside = server.connect();
+    say_and_hear(&inside, "x");
+
+    let crowd: Vec<_> = (0..80).map(|_| server.connect()).collect();
+
+    for visitor in &crowd {
+        assert_eq!(hear(visitor, FULL.len()), FULL);
+    }
+    say_and_hear(&inside, "still here");
+}
+
+#[test]
+fn fifty_visitors_are_the_limit_unless_told_otherwise() {
+    let server = Server::start(program(), &[]);
+    let inside: Vec<_> = (0..50).map(|_| server.connect()).collect();
+    for visitor in &inside {
+        say_and_hear(visitor, "x");
+    }
+
+    assert_eq!(hear_all(&server.connect()), FULL);
+}
+
+#[test]
+#[ignore = "needs more open files than some systems allow a program"]
+fn a_thousand_visitors_at_once_are_all_served() {
+    let server = Server::start(program(), &["--max-clients", "1000"]);
+    let visitors: Vec<_> = (0..1000).map(|_| server.connect()).collect();
+
+    for visitor in &visitors {
+        send(visitor, "x");
+    }
+    for visitor in &visitors {
+        assert_eq!(hear(visitor, 1), b"x");
+    }
+}
+
+#[test]
+fn who_is_silent_for_the_time_out_is_let_go() {
+    let mut server = Server::start(program(), &["--timeout", "1"]);
+    let silent = server.connect();
+    let peer = silent.local_addr().unwrap();
+    let begin = Instant::now();
+
+    assert_eq!(hear_all(&silent), b"");
+
+    let elapsed = begin.elapsed();
+    assert!(elapsed > Duration::from_millis(900), "{elapsed:?}");
+    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
+    let line = server.says("[TIMED OUT]");
+    assert!(line.starts_with(&format!("[TIMED OUT] {peer} ")), "{line}");
+    good_visit(server.address());
+}
+
+/// Slow is not silent.
+#[test]
+fn who_says_a_little_now_and_then_is_not_let_go() {
+    let server = Server::start(program(), &["--timeout", "1"]);
+    let slow = server.connect();
+
+    for _ in 0..6 {
+        say_and_hear(&slow, "x");
+        thread::sleep(Duration::from_millis(300));
+    }
+
+    say_and_hear(&slow, "still here");
+}
+
+#[test]
+fn who_takes_nothing_for_the_time_out_is_let_go() {
+    let mut server = Server::start(program(), &["--timeout", "1"]);
+    let stuffed = server.connect();
+    let peer = stuffed.local_addr().unwrap();
+    stuffed.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+
+    while (&stuffed).write_all(&[b'x'; 64 * 1024]).is_ok() {}
+
+    server.says(&format!("[TIMED OUT] {peer}"));
+}
+
+#[test]
+fn a_reset_is_one_line_and_nobody_elses() {
+    contract::a_reset_is_one_line_and_nobody_elses(
+        program(),
+        &[],
+        good_visit,
+    );
+}
+
+/// A thread needs memory for its stack; where that is limited, some visitors
+/// find no thread. Only Linux counts it so.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_visitor_for_whom_there_is_no_thread_is_one_line() {
+    let limits = ["--max-clients", "1000"];
+    let mut server = Server::start_limited(program(), "-v 100000", &limits);
+    let crowd: Vec<_> = (0..60).map(|_| server.connect()).collect();
+
+    let line = server.complains("[ERROR]");
+
+    assert!(!line.contains("panicked"), "{line}");
+    drop(crowd);
+    good_visit(server.address());
+    assert_eq!(server.stop().status.code(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn running_out_of_descriptors_is_survived() {
+    contract::running_out_of_descriptors_is_survived(
+        program(),
+        &[],
+        good_visit,
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_works_without_descriptors() {
+    contract::ctrl_c_works_without_descriptors(program(), &[]);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_lets_go_and_frees_the_port() {
+    contract::ctrl_c_lets_go_and_frees_the_port(program(), &[]);
+}
+
+/// Silent, talking, not reading, and one who never closes.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_is_in_time_whatever_the_visitors_do() {
+    let mut server = Server::start(program(), &[]);
+    let silent = server.connect();
+    let stuffed = server.connect();
+    stuffed.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    while (&stuffed).write_all(&[b'x'; 64 * 1024]).is_ok() {}
+    let talking = server.connect();
+    let talk = thread::Builder::new().spawn(move || {
+        while (&talking).write_all(b"x").is_ok()
+            && matches!((&talking).read(&mut [0; 16]), Ok(1..))
+        {}
+    });
+    server.says(&stuffed.local_addr().unwrap().to_string());
+
+    let ended = server.stop();
+
+    assert_eq!(ended.status.code(), Some(0), "{:?}", ended.stderr);
+    assert!(ended.took < harness::STOP_TIME, "{:?}", ended.took);
+    assert!(ended.stderr.is_empty(), "{:?}", ended.stderr);
+    assert_eq!(hear_all(&silent), b"");
+    talk.unwrap().join().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn the_last_line_has_the_totals() {
+    let server = Server::start(program(), &["--max-clients", "1"]);
+    for _ in 0..3 {
+        good_visit(server.address());
+    }
+    let inside = server.connect();
+    say_and_hear(&inside, "x");
+    assert_eq!(hear_all(&server.connect()), FULL);
+
+    let ended = server.stop();
+
+    let totals = "[STOPPED] visitors served: 4, refused: 1";
+    assert_eq!(ended.last_line(), totals);
+}
+
+#[cfg(unix)]
+#[test]
+fn noise_leaves_no_trace() {
+    contract::noise_leaves_no_trace(program(), &[], 300, good_visit);
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "takes a minute"]
+fn ten_thousand_noisy_visitors_leave_no_trace() {
+    contract::noise_leaves_no_trace(program(), &[], 10_000, good_visit);
+}
+
+#[test]
+fn a_port_in_use_is_explained() {
+    contract::a_port_in_use_is_explained(program(), &[]);
+}
+
+#[test]
+fn a_foreign_address_is_explained() {
+    contract::a_foreign_address_is_explained(program(), &[]);
+}
+
+#[test]
+fn an_unknown_host_is_explained() {
+    contract::an_unknown_host_is_explained(program(), &[]);
+}
+
+#[test]
+fn an_ipv6_address_works() {
+    contract::an_ipv6_address_works(program(), &[]);
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    contract::wrong_usage_exits_with_2(program());
+    contract::wrong_usage_exits_with_2(client());
+    for flag in ["--max-clients", "--timeout"] {
+        run(program(), &[flag, "0"]).code(2).stderr(contains(flag));
+        run(program(), &[flag, "-1"]).code(2);
+    }
+    // More than a day would make no sense, and far more would overflow.
+    let centuries = u64::MAX.to_string();
+    run(program(), &["--timeout", &centuries]).code(2);
+}
+
+#[test]
+fn the_client_says_each_argument_as_a_line() {
+    let server = Server::start(program(), &[]);
+
+    let args = ["--port", &server.port(), "hello", "wörld"];
+
+    run(client(), &args).success().stdout("hello\nwörld\n").stderr("");
+}
+
+#[test]
+fn the_client_says_the_lines_of_stdin() {
+    let server = Server::start(program(), &[]);
+    let lines = "line\n".repeat(100_000) + "no newline";
+
+    let mut command = Command::new(client());
+    command.args(["--port", &server.port()]).timeout(PATIENCE);
+    let ended = command.write_stdin(lines.clone()).assert();
+
+    ended.success().stdout(lines).stderr("");
+}
+
+#[test]
+fn the_client_prints_the_refusal_and_fails() {
+    let server = Server::start(program(), &["--max-clients", "1"]);
+    let inside = server.connect();
+    say_and_hear(&inside, "x");
+
+    // Lines without end, so that the client still has something to say.
+    let mut client = std::process::Command::new(client())
+        .args(["--port", &server.port()])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdin = client.stdin.take();
+    let ended = assert_cmd::assert::OutputAssertExt::assert(
+        client.wait_with_output().unwrap(),
+    );
+
+    ended.code(1).stdout(FULL).stderr(contains("went away in the middle"));
+    drop(stdin);
+}
+
+#[test]
+fn the_client_says_when_the_server_goes_away() {
+    let (address, server) = peer::serve_one(|connection| {
+        let mut connection = connection;
+        let _ = connection.read(&mut [0; 16]).unwrap();
+        send(&connection, "he");
+        peer::reset(connection);
+    });
+
+    let args = ["--port", &address.port().to_string(), "hello"];
+    let ended = run(client(), &args);
+
+    let what = format!(
+        "[ERROR] {address} went away in the middle: the connection was reset\n"
+    );
+    ended.code(1).stdout("he").stderr(predicate::str::starts_with(what));
+    server.join().unwrap();
+}
+
+#[test]
+fn the_client_says_when_nobody_listens() {
+    let port = port_of_nobody().to_string();
+
+    let ended = run(client(), &["--port", &port, "hello"]);
+
+    ended.code(1).stdout("").stderr(contains("nobody listens there"));
+}

@@ -1,0 +1,124 @@
+//! What a test does at its end of a connection.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use crate::PATIENCE;
+
+/// Connects to `address`; reads and writes then fail rather than hang.
+#[track_caller]
+#[must_use]
+pub fn connect(address: SocketAddr) -> TcpStream {
+    let connection = TcpStream::connect_timeout(&address, PATIENCE)
+        .expect("the server should accept a connection");
+    with_patience(&connection);
+    connection
+}
+
+fn with_patience(connection: &TcpStream) {
+    connection.set_read_timeout(Some(PATIENCE)).expect("it is open");
+    connection.set_write_timeout(Some(PATIENCE)).expect("it is open");
+}
+
+/// Sends all of `bytes`.
+#[track_caller]
+pub fn send(mut connection: &TcpStream, bytes: impl AsRef<[u8]>) {
+    connection.write_all(bytes.as_ref()).expect("the server should read");
+}
+
+/// Sends each byte of `bytes` in a segment of its own.
+#[track_caller]
+pub fn send_byte_by_byte(connection: &TcpStream, bytes: &[u8]) {
+    connection.set_nodelay(true).expect("it is open");
+    for byte in bytes {
+        send(connection, [*byte]);
+    }
+}
+
+/// Ends our side: the server reads the end of the stream.
+#[track_caller]
+pub fn end(connection: &TcpStream) {
+    connection.shutdown(Shutdown::Write).expect("it is open");
+}
+
+/// Reads exactly `count` bytes.
+#[track_caller]
+#[must_use]
+pub fn hear(mut connection: &TcpStream, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    connection.read_exact(&mut bytes).expect("the server should answer");
+    bytes
+}
+
+/// Reads to the end, which must be an orderly one.
+#[track_caller]
+#[must_use]
+pub fn hear_all(mut connection: &TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    connection.read_to_end(&mut bytes).expect("an orderly end, not a reset");
+    bytes
+}
+
+/// Whether the connection is over, in whatever way.
+#[must_use]
+pub fn is_over(mut connection: &TcpStream) -> bool {
+    match connection.read(&mut [0; 1024]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+    }
+}
+
+/// Breaks the connection off: the server sees "connection reset".
+pub fn reset(connection: TcpStream) {
+    SockRef::from(&connection)
+        .set_linger(Some(Duration::ZERO))
+        .expect("it is open");
+    drop(connection);
+}
+
+/// A length-prefixed message, made here a second time so that a mistake in
+/// the course's own code does not hide itself.
+#[must_use]
+pub fn message(body: impl AsRef<[u8]>) -> Vec<u8> {
+    let body = body.as_ref();
+    let mut bytes = header(body.len());
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// A header alone.
+#[must_use]
+pub fn header(length: impl ToString) -> Vec<u8> {
+    let mut bytes = length.to_string().into_bytes();
+    bytes.resize(64, b' ');
+    bytes
+}
+
+/// Reads one message and returns its body.
+#[track_caller]
+#[must_use]
+pub fn hear_message(connection: &TcpStream) -> String {
+    let header = String::from_utf8(hear(connection, 64)).expect("ASCII");
+    let length = header.trim_end().parse().expect("a length");
+    String::from_utf8(hear(connection, length)).expect("UTF-8")
+}
+
+/// A server for one visitor, for the tests of a client. Returns where it
+/// listens; joining the handle brings a failure inside `talk` to the test.
+#[must_use]
+pub fn serve_one<T: Send + 'static>(
+    talk: impl FnOnce(TcpStream) -> T + Send + 'static,
+) -> (SocketAddr, JoinHandle<T>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let thread = thread::Builder::new().spawn(move || {
+        let (connection, _) = listener.accept().expect("a visitor");
+        with_patience(&connection);
+        talk(connection)
+    });
+    (address, thread.expect("a thread for the server"))
+}
