@@ -101,3 +101,73 @@ impl Write for Timed<'_> {
 pub fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (here, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn all_reads_end_by_one_moment() {
+        let (here, mut there) = pair();
+        let time = Duration::from_millis(500);
+        let mut timed = Timed::new(&here, time);
+        let begin = Instant::now();
+
+        // Each of the reads gets its byte in time; together they do not.
+        let error = loop {
+            there.write_all(b"x").unwrap();
+            match timed.read(&mut [0]) {
+                Ok(count) => assert_eq!(count, 1),
+                Err(error) => break error,
+            }
+            assert!(begin.elapsed() < 10 * time);
+        };
+
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(begin.elapsed() >= time);
+    }
+
+    #[test]
+    fn a_write_that_is_not_taken_ends_in_time() {
+        let (here, _there) = pair();
+        let time = Duration::from_millis(500);
+        let begin = Instant::now();
+
+        let mut timed = Timed::new(&here, time);
+        let error = timed.write_all(&vec![0; 100_000_000]).unwrap_err();
+
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(begin.elapsed() >= time);
+    }
+
+    #[test]
+    fn a_wait_ends_when_the_server_stops() {
+        let (here, _there) = pair();
+        let stop = Shutdown::new();
+        stop.request();
+
+        let day = Duration::from_secs(24 * 60 * 60);
+        let timed = Timed::new(&here, day).or_stop(&stop);
+
+        let error = timed.wait().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
+    }
+
+    #[test]
+    fn the_end_of_the_stream_is_no_error() {
+        let (here, there) = pair();
+        drop(there);
+
+        let mut timed = Timed::new(&here, Duration::from_secs(5));
+
+        assert_eq!(timed.read(&mut [0]).unwrap(), 0);
+    }
+}

@@ -204,3 +204,219 @@ impl From<Error> for io::Error {
         Self::new(kind, error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A reader that gives what a network might: the bytes in pieces of any
+    /// size, and at the end the end, or a failure.
+    struct Network {
+        pieces: VecDeque<Vec<u8>>,
+        failure: Option<ErrorKind>,
+    }
+
+    impl Network {
+        fn whole(bytes: &[u8]) -> Self {
+            Self { pieces: [bytes.to_vec()].into(), failure: None }
+        }
+
+        /// `sizes` says where to cut; when it is used up, it begins again.
+        fn split(bytes: &[u8], sizes: &[usize]) -> Self {
+            let mut sizes = sizes.iter().cycle();
+            let mut rest = bytes;
+            let mut pieces = VecDeque::new();
+            while !rest.is_empty() {
+                let size = sizes.next().copied().unwrap_or(1);
+                let (piece, after) = rest.split_at(size.min(rest.len()));
+                pieces.push_back(piece.to_vec());
+                rest = after;
+            }
+            Self { pieces, failure: None }
+        }
+    }
+
+    impl Read for Network {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let Some(mut piece) = self.pieces.pop_front() else {
+                return self.failure.map_or(Ok(0), |kind| Err(kind.into()));
+            };
+            let count = piece.len().min(buffer.len());
+            let rest = piece.split_off(count);
+            buffer[..count].copy_from_slice(&piece);
+            if !rest.is_empty() {
+                self.pieces.push_front(rest);
+            }
+            Ok(count)
+        }
+    }
+
+    /// Counts the writes: each would be a segment on the wire.
+    #[derive(Default)]
+    struct Writes(Vec<Vec<u8>>);
+
+    impl Write for Writes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.push(bytes.to_vec());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// All messages up to the end, or the error, as text to compare.
+    fn read_all(mut network: Network, limit: u64) -> (Vec<Vec<u8>>, String) {
+        let mut bodies = Vec::new();
+        loop {
+            match read(&mut network, limit) {
+                Ok(Some(body)) => bodies.push(body),
+                Ok(None) => return (bodies, "end".to_owned()),
+                Err(error) => return (bodies, format!("{error:?}")),
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_leaves_in_one_write() {
+        let mut writes = Writes::default();
+
+        write(&mut writes, "wörld".as_bytes()).unwrap();
+
+        let expected = format!("{:<64}wörld", "6");
+        assert_eq!(writes.0, [expected.into_bytes()]);
+    }
+
+    #[test]
+    fn the_longest_length_fits_the_header() {
+        assert_eq!(header(u64::MAX).len(), HEADER);
+        let mut network = Network::whole(header(u64::MAX).as_bytes());
+        let length = read_header(&mut network, u64::MAX).unwrap();
+        assert_eq!(length, Some(u64::MAX));
+    }
+
+    #[test]
+    fn an_end_a_cut_and_a_refusal_are_told_apart() {
+        assert!(matches!(read(&mut Network::whole(b""), 9), Ok(None)));
+
+        let mut cut = Network::whole(&framed(b"hello")[..66]);
+        let error = read(&mut cut, 9).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::Cut { part: "body", got: 2, of: 5, why: None }
+            ),
+            "{error:?}"
+        );
+
+        let mut refused = Network::whole(&framed(b"hello"));
+        let error = read(&mut refused, 4).unwrap_err();
+        let (length, limit) = ("5".to_owned(), 4);
+        let too_long = Refusal::TooLong { length, limit };
+        assert!(
+            matches!(&error, Error::Refused(refusal) if *refusal == too_long),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn a_failure_keeps_its_kind_and_the_counts() {
+        let mut network = Network::whole(&framed(b"hello")[..66]);
+        network.failure = Some(ErrorKind::ConnectionReset);
+
+        let error = io::Error::from(read(&mut network, 9).unwrap_err());
+
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        let text =
+            "the connection was reset: 2 of 5 bytes of the body had come";
+        assert_eq!(error.to_string(), text);
+    }
+
+    /// Before the body is read, so nothing can have been allocated for it.
+    #[test]
+    fn the_limit_holds_before_the_body() {
+        let mut network = Network::whole(header(u64::MAX).as_bytes());
+        network.failure = Some(ErrorKind::Other);
+
+        let error = read(&mut network, 9).unwrap_err();
+
+        assert!(matches!(error, Error::Refused(_)), "{error:?}");
+    }
+
+    proptest! {
+        /// What was written is read, in whatever pieces it comes.
+        #[test]
+        fn any_bodies_in_any_pieces_are_the_same_messages(
+            bodies in prop::collection::vec(any::<Vec<u8>>(), 0..5),
+            sizes in prop::collection::vec(1_usize..100, 1..20),
+        ) {
+            let mut bytes = Vec::new();
+            for body in &bodies {
+                write(&mut bytes, body).unwrap();
+            }
+
+            let read = read_all(Network::split(&bytes, &sizes), 1000);
+
+            prop_assert_eq!(read, (bodies, "end".to_owned()));
+        }
+
+        /// Any bytes: the pieces decide neither the messages nor the error.
+        #[test]
+        fn any_bytes_in_any_pieces_are_the_same_messages_or_error(
+            bytes in some_bytes(),
+            sizes in prop::collection::vec(1_usize..100, 1..20),
+        ) {
+            let whole = read_all(Network::whole(&bytes), 100);
+
+            let split = read_all(Network::split(&bytes, &sizes), 100);
+
+            prop_assert_eq!(whole, split);
+        }
+
+        /// Whatever the header, the body is never over the limit.
+        #[test]
+        fn no_body_is_over_the_limit(
+            bytes in some_bytes(),
+            limit in 0_u64..50,
+        ) {
+            let (bodies, _) = read_all(Network::whole(&bytes), limit);
+
+            prop_assert!(bodies.iter().all(|b| b.len() as u64 <= limit));
+        }
+
+        /// The digits are taken exactly when they are digits and spaces.
+        #[test]
+        fn a_header_is_digits_then_spaces(text in "[0-9 +\\-a]{0,4}") {
+            let header = format!("{text:<HEADER$}");
+            let trimmed = text.trim_end_matches(' ');
+            let good = !trimmed.is_empty()
+                && trimmed.chars().all(|c| c.is_ascii_digit());
+
+            let read = read_header(&mut header.as_bytes(), u64::MAX);
+
+            prop_assert_eq!(read.is_ok(), good);
+        }
+    }
+
+    /// Bytes that are often nearly right: messages, cut and mixed with noise.
+    fn some_bytes() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => prop::collection::vec(any::<u8>(), 0..60)
+                .prop_map(|body| framed(&body)),
+            2 => any::<u8>().prop_map(|n| header(n.into()).into_bytes()),
+            1 => any::<Vec<u8>>(),
+        ];
+        (prop::collection::vec(piece, 0..5), 0_usize..400).prop_map(
+            |(pieces, end)| {
+                let mut bytes = pieces.concat();
+                bytes.truncate(end);
+                bytes
+            },
+        )
+    }
+}

@@ -190,6 +190,7 @@ pub fn why(error: &io::Error) -> String {
         ErrorKind::NotFound => "there is no such file or folder",
         ErrorKind::AlreadyExists => "the name is taken",
         ErrorKind::StorageFull => "the disk is full",
+        ErrorKind::FileTooLarge => "the file is too large",
         _ => return without_number(&error.to_string()),
     };
     words.to_owned()

@@ -73,8 +73,9 @@ impl<'a> Visitors<'a> {
                 let peer = visitor.peer;
                 let thread = Builder::new().name(peer.to_string());
                 let visit = move || self.attend(visitor, place, talk);
-                if let Err(error) = thread.spawn_scoped(scope, visit) {
-                    report::trouble(peer, &error);
+                if thread.spawn_scoped(scope, visit).is_err() {
+                    let why = "the system has no thread left";
+                    report::trouble(peer, &io::Error::other(why));
                 }
             }
             drop(listener);
@@ -238,5 +239,84 @@ impl fmt::Display for Places {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let taken = self.taken.load(Ordering::SeqCst);
         write!(f, "({taken} of {})", self.all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { max_clients: 1, timeout: 5 };
+
+    /// What a visitor hears who says `text` to `address`.
+    fn hear(address: SocketAddr, text: &[u8]) -> Vec<u8> {
+        let mut visitor = TcpStream::connect(address).unwrap();
+        visitor.set_read_timeout(Some(LIMITS.timeout())).unwrap();
+        visitor.write_all(text).unwrap();
+        visitor.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut heard = Vec::new();
+        visitor.read_to_end(&mut heard).unwrap();
+        heard
+    }
+
+    #[test]
+    fn a_panic_ends_one_visit_and_gives_the_seat_back() {
+        let stop = Shutdown::new();
+        let visitors = Visitors::new(&LIMITS, b"full", &stop);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let talk = |visitor: &Visitor<'_>| {
+            let mut text = [0; 5];
+            visitor.timed().read_exact(&mut text)?;
+            assert_ne!(&text, b"panic", "a mistake in a lesson");
+            visitor.timed().write_all(&text)
+        };
+
+        thread::scope(|scope| {
+            let guest = Builder::new().spawn_scoped(scope, || {
+                let heard = [b"hello", b"panic", b"again"]
+                    .map(|text| hear(address, text));
+                stop.request();
+                let _ = TcpStream::connect(address);
+                heard
+            });
+            visitors.serve(listener, talk);
+            let heard = guest.unwrap().join().unwrap();
+            assert_eq!(heard, [&b"hello"[..], b"", b"again"]);
+        });
+
+        assert_eq!(visitors.to_string(), "visitors served: 3, refused: 0");
+    }
+
+    /// The test above once more, as a child whose stderr can be read.
+    #[test]
+    fn a_panic_is_one_error_line() {
+        let test = "a_panic_ends_one_visit_and_gives_the_seat_back";
+        let mut child =
+            assert_cmd::Command::new(std::env::current_exe().unwrap());
+        child.args([&format!("visitors::tests::{test}"), "--exact"]);
+
+        let ended = child.arg("--nocapture").timeout(4 * LIMITS.timeout());
+
+        let stderr = String::from_utf8(ended.unwrap().stderr).unwrap();
+        let lines: Vec<_> = stderr.lines().collect();
+        assert_eq!(lines.len(), 1, "{stderr}");
+        assert!(lines[0].starts_with("[ERROR] 127.0.0.1:"), "{stderr}");
+        assert!(lines[0].contains(" panicked at src"), "{stderr}");
+    }
+
+    #[test]
+    fn the_last_place_is_taken_once() {
+        let places = Places::new(1);
+
+        let one = places.take();
+        assert!(one.is_some());
+        assert!(places.take().is_none());
+        drop(one);
+
+        assert!(places.take().is_some());
     }
 }

@@ -107,9 +107,7 @@ fn a_silent_visitor_does_not_hold_up_a_busy_one() {
 fn a_visitor_who_does_not_read_does_not_hold_up_a_busy_one() {
     let server = Server::start(program(), &[]);
     let stuffed = server.connect();
-    stuffed.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
-    // Until the buffers of both sides are full in both directions.
-    while (&stuffed).write_all(&[b'x'; 64 * 1024]).is_ok() {}
+    peer::stuff(&stuffed);
 
     good_visit(server.address());
 }
@@ -231,20 +229,14 @@ fn who_takes_nothing_for_the_time_out_is_let_go() {
     let mut server = Server::start(program(), &["--timeout", "1"]);
     let stuffed = server.connect();
     let peer = stuffed.local_addr().unwrap();
-    stuffed.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
-
-    while (&stuffed).write_all(&[b'x'; 64 * 1024]).is_ok() {}
+    peer::stuff(&stuffed);
 
     server.says(&format!("[TIMED OUT] {peer}"));
 }
 
 #[test]
 fn a_reset_is_one_line_and_nobody_elses() {
-    contract::a_reset_is_one_line_and_nobody_elses(
-        program(),
-        &[],
-        good_visit,
-    );
+    contract::a_reset_is_one_line_and_nobody_elses(program(), &[], good_visit);
 }
 
 /// A thread needs memory for its stack; where that is limited, some visitors
@@ -256,9 +248,8 @@ fn a_visitor_for_whom_there_is_no_thread_is_one_line() {
     let mut server = Server::start_limited(program(), "-v 100000", &limits);
     let crowd: Vec<_> = (0..60).map(|_| server.connect()).collect();
 
-    let line = server.complains("[ERROR]");
+    server.complains("the system has no thread left");
 
-    assert!(!line.contains("panicked"), "{line}");
     drop(crowd);
     good_visit(server.address());
     assert_eq!(server.stop().status.code(), Some(0));
@@ -293,8 +284,7 @@ fn ctrl_c_is_in_time_whatever_the_visitors_do() {
     let mut server = Server::start(program(), &[]);
     let silent = server.connect();
     let stuffed = server.connect();
-    stuffed.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
-    while (&stuffed).write_all(&[b'x'; 64 * 1024]).is_ok() {}
+    peer::stuff(&stuffed);
     let talking = server.connect();
     let talk = thread::Builder::new().spawn(move || {
         while (&talking).write_all(b"x").is_ok()

@@ -217,7 +217,10 @@ pub fn noise_leaves_no_trace(
 /// The server's threads and open files, as soon as they are `right`, or
 /// after a while all the same.
 #[cfg(target_os = "linux")]
-fn settled(server: &Server, right: impl Fn((usize, usize)) -> bool) -> (usize, usize) {
+fn settled(
+    server: &Server,
+    right: impl Fn((usize, usize)) -> bool,
+) -> (usize, usize) {
     let until = Instant::now() + PATIENCE;
     let count = |folder: &str| {
         let path = format!("/proc/{}/{folder}", server.id());

@@ -58,6 +58,7 @@ impl Server {
     /// Runs `program` with `args` on a free port, and returns once it has
     /// said which one.
     #[track_caller]
+    #[must_use]
     pub fn start(program: impl AsRef<OsStr>, args: &[&str]) -> Self {
         let mut command = Command::new(program);
         command.args(["--port", "0"]).args(args);
@@ -68,6 +69,7 @@ impl Server {
     /// knows, such as `-n 24`: at most 24 open files.
     #[cfg(unix)]
     #[track_caller]
+    #[must_use]
     pub fn start_limited(
         program: impl AsRef<OsStr>,
         limit: &str,
@@ -82,6 +84,7 @@ impl Server {
 
     /// Runs a command that prints `[LISTENING] ADDR:PORT`.
     #[track_caller]
+    #[must_use]
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command
             // The first would have colours in a pipe.

@@ -1,5 +1,6 @@
 //! What a test does at its end of a connection.
 
+use std::fmt::Display;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
@@ -37,6 +38,20 @@ pub fn send_byte_by_byte(connection: &TcpStream, bytes: &[u8]) {
     for byte in bytes {
         send(connection, [*byte]);
     }
+}
+
+/// Sends without reading, until the server takes nothing for a while: the
+/// buffers of both sides are full, in both directions.
+pub fn stuff(connection: &TcpStream) {
+    let a_while = Duration::from_millis(300);
+    connection.set_write_timeout(Some(a_while)).expect("it is open");
+    flood(connection);
+}
+
+/// Sends until the server breaks the connection off, or takes no more.
+pub fn flood(mut connection: &TcpStream) {
+    let bytes = vec![b'x'; 64 * 1024];
+    while connection.write_all(&bytes).is_ok() {}
 }
 
 /// Ends our side: the server reads the end of the stream.
@@ -92,10 +107,8 @@ pub fn message(body: impl AsRef<[u8]>) -> Vec<u8> {
 
 /// A header alone.
 #[must_use]
-pub fn header(length: impl ToString) -> Vec<u8> {
-    let mut bytes = length.to_string().into_bytes();
-    bytes.resize(64, b' ');
-    bytes
+pub fn header(length: impl Display) -> Vec<u8> {
+    format!("{length:<64}").into_bytes()
 }
 
 /// Reads one message and returns its body.

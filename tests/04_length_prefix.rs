@@ -1,0 +1,509 @@
+//! Lesson 04: messages, whatever the network makes of them on the way.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test and its helpers stop at the first surprise"
+)]
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use assert_cmd::Command;
+use assert_cmd::cargo::cargo_bin;
+use harness::contract::{self, run};
+use harness::peer::{
+    self, connect, end, header, hear_all, hear_message, message, send,
+    send_byte_by_byte,
+};
+use harness::{PATIENCE, Server, port_of_nobody};
+use predicates::prelude::*;
+use predicates::str::contains;
+
+fn program() -> &'static Path {
+    cargo_bin!("04_length_prefix")
+}
+
+fn client() -> &'static Path {
+    cargo_bin!("04_client")
+}
+
+/// A visitor who does as one should.
+fn good_visit(address: SocketAddr) {
+    let visitor = connect(address);
+    ask(&visitor, "Hello Server!", "Hello Client!");
+    end(&visitor);
+    assert_eq!(hear_all(&visitor), b"");
+}
+
+#[track_caller]
+fn ask(visitor: &TcpStream, text: &str, answer: &str) {
+    send(visitor, message(text));
+    assert_eq!(hear_message(visitor), answer);
+}
+
+#[test]
+fn a_message_is_64_bytes_of_header_and_a_body() {
+    let server = Server::start(program(), &[]);
+    let visitor = server.connect();
+
+    send(&visitor, format!("{:<64}Hello Server!", "13"));
+
+    let expected = format!("{:<64}Hello Client!", "13");
+    assert_eq!(peer::hear(&visitor, 77), expected.as_bytes());
+}
+
+#[test]
+fn any_other_text_is_said_back() {
+    let server = Server::start(program(), &[]);
+    let visitor = server.connect();
+
+    ask(&visitor, "Hello Server", "You said: Hello Server");
+    ask(&visitor, "", "You said: ");
+    ask(&visitor, " ERROR\r\n", "You said:  ERROR\r\n");
+}
+
+/// Characters are not bytes: this text has 6 of the one and 10 of the other.
+#[test]
+fn the_length_counts_bytes() {
+    let server = Server::start(program(), &[]);
+    let visitor = server.connect();
+
+    send(&visitor, format!("{:<64}wörld😀", "10"));
+
+    assert_eq!(hear_message(&visitor), "You said: wörld😀");
+}
+
+#[test]
+fn a_message_may_come_byte_by_byte() {
+    let server = Server::start(program(), &[]);
+    let visitor = server.connect();
+
+    send_byte_by_byte(&visitor, &message("wörld"));
+
+    assert_eq!(hear_message(&visitor), "You said: wörld");
+}
+
+#[test]
+fn a_message_may_be_split_at_any_place() {
+    let server = Server::start(program(), &[]);
+    let visitor = server.connect();
+    visitor.set_nodelay(true).unwrap();
+    let bytes = message("wörld");
+
+    for place in 1..bytes.len() {
+        send(&visitor, &bytes[..place]);
+        send(&visitor, &bytes[place..]);
+        assert_eq!(hear_message(&visitor), "You said: wörld", "{place}");
+    }
+}
+
+#[test]
+fn five_hundred_messages_may_come_in_one_piece() {
+    let server = Server::start(program(), &[]);
+    let visitor = server.connect();
+    let texts: Vec<_> = (0..500).map(|n| format!("message {n}")).collect();
+
+    send(&visitor, texts.iter().map(message).collect::<Vec<_>>().concat());
+    end(&visitor);
+
+    for text in texts {
+        assert_eq!(hear_message(&visitor), format!("You said: {text}"));
+    }
+    assert_eq!(hear_all(&visitor), b"");
+}
+
+#[test]
+fn a_header_that_is_no_length_is_answered_and_ends_the_visit() {
+    let server = Server::start(program(), &[]);
+    let not_lengths = [
+        "", "-1", "+5", " 5", "5 5", "5\0", "5\n", "5\t", "0x5", "1_000",
+        "5.0", "five", "٣", "5ö",
+    ];
+    for text in not_lengths {
+        let visitor = server.connect();
+        let mut header = text.as_bytes().to_vec();
+        header.resize(64, b' ');
+
+        send(&visitor, header);
+        // Unread input must not destroy the answer.
+        send(&visitor, message("Hello Server!"));
+
+        let answer = hear_message(&visitor);
+        assert!(answer.starts_with("ERROR not a length: "), "{answer}");
+        assert_eq!(hear_all(&visitor), b"", "{text:?}");
+    }
+    good_visit(server.address());
+}
+
+#[test]
+fn leading_zeros_are_digits() {
+    let server = Server::start(program(), &[]);
+    let visitor = server.connect();
+
+    send(&visitor, format!("{:0>64}Hello Server!", "13"));
+
+    assert_eq!(hear_message(&visitor), "Hello Client!");
+}
+
+#[test]
+fn a_length_over_the_limit_is_answered_and_ends_the_visit() {
+    let mut server = Server::start(program(), &["--max-message", "100"]);
+    for length in ["101", "9999999999999999", &"9".repeat(64)] {
+        let visitor = server.connect();
+        let peer = visitor.local_addr().unwrap();
+
+        send(&visitor, header(length));
+
+        let why = format!("{length} bytes are over the limit of 100");
+        assert_eq!(hear_message(&visitor), format!("ERROR {why}"));
+        assert_eq!(hear_all(&visitor), b"");
+        assert_eq!(server.complains("ERROR"), format!("[ERROR] {peer} {why}"));
+    }
+    let visitor = server.connect();
+    let text = "x".repeat(100);
+    ask(&visitor, &text, &format!("You said: {text}"));
+}
+
+#[test]
+fn the_limit_is_a_mebibyte_unless_told_otherwise() {
+    let server = Server::start(program(), &[]);
+    let visitor = server.connect();
+    let text = "x".repeat(1024 * 1024);
+
+    ask(&visitor, &text, &format!("You said: {text}"));
+    send(&visitor, header(1024 * 1024 + 1));
+
+    assert!(hear_message(&visitor).starts_with("ERROR "));
+}
+
+/// A thousand promises of a mebibyte: the memory stays where it was.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_announced_length_alone_costs_no_memory() {
+    let server = Server::start(program(), &["--max-message", "1000000000"]);
+    let before = resident_kilobytes(server.id());
+
+    let visitors: Vec<_> = (0..50)
+        .map(|_| {
+            let visitor = server.connect();
+            send(&visitor, header(1_000_000_000));
+            send(&visitor, "x");
+            visitor
+        })
+        .collect();
+    good_visit_after(&visitors, server.address());
+
+    let grown = resident_kilobytes(server.id()) - before;
+    assert!(grown < 20_000, "{grown} kB");
+}
+
+/// The limit of visitors is reached, so the next one is refused; by then the
+/// others have been read.
+#[cfg(target_os = "linux")]
+fn good_visit_after(visitors: &[TcpStream], address: SocketAddr) {
+    assert_eq!(visitors.len(), 50);
+    assert_eq!(hear_message(&connect(address)), "ERROR Server is full.");
+}
+
+#[cfg(target_os = "linux")]
+fn resident_kilobytes(id: u32) -> i64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status"));
+    let status = status.unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    line.unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_body_that_is_not_utf8_is_answered_and_the_visit_goes_on() {
+    let mut server = Server::start(program(), &[]);
+    let visitor = server.connect();
+
+    send(&visitor, message(b"w\xc3"));
+
+    let answer = hear_message(&visitor);
+    assert_eq!(answer, "ERROR byte 1 of the message is not UTF-8");
+    assert!(server.says("[RECEIVED]").ends_with(r"2 bytes: w\xc3"));
+    ask(&visitor, "Hello Server!", "Hello Client!");
+}
+
+#[test]
+fn the_end_between_two_messages_is_no_error() {
+    let mut server = Server::start(program(), &[]);
+
+    good_visit(server.address());
+
+    server.says("[CLOSED]");
+    #[cfg(unix)]
+    assert!(server.stop().stderr.is_empty());
+}
+
+#[test]
+fn the_end_inside_a_message_is_an_error_with_counts() {
+    let mut server = Server::start(program(), &[]);
+    let bytes = message("Hello Server!");
+    let cuts = [
+        (1, "1 of 64 bytes of the header"),
+        (63, "63 of 64 bytes of the header"),
+        (64, "0 of 13 bytes of the body"),
+        (76, "12 of 13 bytes of the body"),
+    ];
+    for (place, counts) in cuts {
+        let visitor = server.connect();
+        let peer = visitor.local_addr().unwrap();
+
+        send(&visitor, &bytes[..place]);
+        end(&visitor);
+
+        assert_eq!(hear_all(&visitor), b"");
+        let why = format!("the connection ended: {counts} had come");
+        assert_eq!(server.complains("["), format!("[ERROR] {peer} {why}"));
+    }
+}
+
+#[test]
+fn a_reset_inside_a_message_is_an_error_with_counts() {
+    let mut server = Server::start(program(), &[]);
+    let visitor = server.connect();
+    ask(&visitor, "x", "You said: x");
+    send(&visitor, header(5));
+
+    peer::reset(visitor);
+
+    let line = server.complains("[ERROR]");
+    assert!(line.contains("the connection was reset: "), "{line}");
+    good_visit(server.address());
+}
+
+/// The time-out counts for the message, not for each read of it.
+#[test]
+fn a_drip_feeder_has_the_time_out_for_the_whole_message() {
+    let mut server = Server::start(program(), &["--timeout", "1"]);
+    let drip = server.connect();
+    let peer = drip.local_addr().unwrap();
+    let begin = Instant::now();
+
+    let dripping = thread::Builder::new().spawn(move || {
+        for byte in message("Hello Server!") {
+            thread::sleep(Duration::from_millis(100));
+            if std::io::Write::write_all(&mut &drip, &[byte]).is_err() {
+                break;
+            }
+        }
+    });
+
+    let line = server.says("[TIMED OUT]");
+    let elapsed = begin.elapsed();
+    assert!(line.starts_with(&format!("[TIMED OUT] {peer} ")), "{line}");
+    assert!(line.contains(" of 64 bytes of the header had come"), "{line}");
+    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
+    dripping.unwrap().join().unwrap();
+}
+
+#[test]
+fn silence_before_a_message_has_a_time_out_of_its_own() {
+    let mut server = Server::start(program(), &["--timeout", "2"]);
+    let visitor = server.connect();
+
+    // Together longer than the time-out, each part shorter.
+    for _ in 0..3 {
+        thread::sleep(Duration::from_millis(700));
+        send(&visitor, header(1));
+        thread::sleep(Duration::from_millis(700));
+        send(&visitor, "x");
+        assert_eq!(hear_message(&visitor), "You said: x");
+    }
+
+    assert_eq!(hear_all(&visitor), b"");
+    let peer = visitor.local_addr().unwrap();
+    let line = server.says("[TIMED OUT]");
+    assert_eq!(line, format!("[TIMED OUT] {peer} kept us waiting for 2s"));
+}
+
+#[test]
+fn a_silent_visitor_does_not_hold_up_a_busy_one() {
+    let server = Server::start(program(), &[]);
+    let silent = server.connect();
+    let half = server.connect();
+    send(&half, "1");
+
+    good_visit(server.address());
+
+    ask(&silent, "Hello Server!", "Hello Client!");
+}
+
+#[test]
+fn one_more_than_the_limit_is_told_so_in_a_message() {
+    let server = Server::start(program(), &["--max-clients", "1"]);
+    let inside = server.connect();
+    ask(&inside, "x", "You said: x");
+
+    let outside = server.connect();
+    send(&outside, message("Hello Server!"));
+
+    assert_eq!(hear_message(&outside), "ERROR Server is full.");
+    assert_eq!(hear_all(&outside), b"");
+}
+
+#[test]
+fn a_reset_is_one_line_and_nobody_elses() {
+    contract::a_reset_is_one_line_and_nobody_elses(program(), &[], good_visit);
+}
+
+#[cfg(unix)]
+#[test]
+fn running_out_of_descriptors_is_survived() {
+    contract::running_out_of_descriptors_is_survived(
+        program(),
+        &[],
+        good_visit,
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_works_without_descriptors() {
+    contract::ctrl_c_works_without_descriptors(program(), &[]);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_lets_go_and_frees_the_port() {
+    contract::ctrl_c_lets_go_and_frees_the_port(program(), &[]);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_inside_a_message_is_no_error() {
+    let mut server = Server::start(program(), &[]);
+    let half = server.connect();
+    ask(&half, "x", "You said: x");
+    send(&half, header(5));
+    server.says("[SENT]");
+
+    let ended = server.stop();
+
+    assert!(ended.stderr.is_empty(), "{ended:#?}");
+    assert!(ended.took < harness::STOP_TIME, "{:?}", ended.took);
+    assert_eq!(hear_all(&half), b"");
+}
+
+#[cfg(unix)]
+#[test]
+fn noise_leaves_no_trace() {
+    contract::noise_leaves_no_trace(program(), &[], 300, good_visit);
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "takes a minute"]
+fn ten_thousand_noisy_visitors_leave_no_trace() {
+    contract::noise_leaves_no_trace(program(), &[], 10_000, good_visit);
+}
+
+#[test]
+fn a_port_in_use_is_explained() {
+    contract::a_port_in_use_is_explained(program(), &[]);
+}
+
+#[test]
+fn a_foreign_address_is_explained() {
+    contract::a_foreign_address_is_explained(program(), &[]);
+}
+
+#[test]
+fn an_unknown_host_is_explained() {
+    contract::an_unknown_host_is_explained(program(), &[]);
+}
+
+#[test]
+fn an_ipv6_address_works() {
+    contract::an_ipv6_address_works(program(), &[]);
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    contract::wrong_usage_exits_with_2(program());
+    contract::wrong_usage_exits_with_2(client());
+    run(program(), &["--max-message", "much"]).code(2);
+}
+
+#[test]
+fn the_client_sends_each_argument_as_a_message() {
+    let server = Server::start(program(), &[]);
+
+    let args = ["--port", &server.port(), "Hello Server!", "wörld", ""];
+    let ended = run(client(), &args);
+
+    ended.success().stdout("Hello Client!\nYou said: wörld\nYou said: \n");
+}
+
+#[test]
+fn the_client_sends_each_line_of_stdin_as_a_message() {
+    let server = Server::start(program(), &[]);
+
+    let mut command = Command::new(client());
+    command.args(["--port", &server.port()]).timeout(PATIENCE);
+    let ended = command.write_stdin("Hello Server!\r\none\ntwo").assert();
+
+    ended.success().stdout("Hello Client!\nYou said: one\nYou said: two\n");
+}
+
+/// Its messages, as another server sees them.
+#[test]
+fn the_client_sends_what_the_format_says() {
+    let (address, server) = peer::serve_one(|connection| {
+        let asked = hear_message(&connection);
+        send_byte_by_byte(&connection, &message("answer"));
+        asked
+    });
+
+    let args = ["--port", &address.port().to_string(), "wörld"];
+    run(client(), &args).success().stdout("answer\n");
+
+    assert_eq!(server.join().unwrap(), "wörld");
+}
+
+#[test]
+fn the_client_says_when_the_server_goes_away() {
+    let (address, server) = peer::serve_one(|connection| {
+        let _ = hear_message(&connection);
+        send(&connection, &message("answer")[..66]);
+    });
+
+    let args = ["--port", &address.port().to_string(), "hello"];
+    let ended = run(client(), &args);
+
+    let what = format!(
+        "[ERROR] {address} went away in the middle: the connection ended: 2 \
+         of 6 bytes of the body had come\n"
+    );
+    ended.code(1).stdout("").stderr(predicate::str::starts_with(what));
+    server.join().unwrap();
+}
+
+#[test]
+fn the_client_says_when_the_server_speaks_otherwise() {
+    let (address, server) = peer::serve_one(|connection| {
+        let mut connection = connection;
+        send(&connection, [b'x'; 200]);
+        let _ = connection.read(&mut [0; 1024]);
+    });
+
+    let args = ["--port", &address.port().to_string(), "hello"];
+    let ended = run(client(), &args);
+
+    ended.code(1).stderr(contains("does not speak this protocol"));
+    server.join().unwrap();
+}
+
+#[test]
+fn the_client_says_when_nobody_listens() {
+    let port = port_of_nobody().to_string();
+
+    let ended = run(client(), &["--port", &port, "hello"]);
+
+    ended.code(1).stdout("").stderr(contains("nobody listens there"));
+}

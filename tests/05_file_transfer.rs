@@ -1,0 +1,809 @@
+//! Lesson 05: files, whole or not at all, whatever the sender does.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test and its helpers stop at the first surprise"
+)]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use assert_cmd::cargo::cargo_bin;
+use harness::contract::{self, run};
+use harness::peer::{
+    self, connect, end, header, hear_all, hear_message, message, send,
+    send_byte_by_byte,
+};
+use harness::{Server, port_of_nobody};
+use predicates::prelude::*;
+use predicates::str::contains;
+use tempfile::TempDir;
+
+fn program() -> &'static Path {
+    cargo_bin!("05_file_transfer")
+}
+
+fn client() -> &'static Path {
+    cargo_bin!("05_client")
+}
+
+/// A server with a folder of its own.
+struct Store {
+    server: Server,
+    dir: TempDir,
+}
+
+impl Store {
+    #[track_caller]
+    fn start(args: &[&str]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().to_str().unwrap();
+        let server =
+            Server::start(program(), &[&["--dir", path], args].concat());
+        Self { server, dir }
+    }
+
+    fn connect(&self) -> TcpStream {
+        self.server.connect()
+    }
+
+    /// What stands in the folder, temporary files too, in order.
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.dir.path()).unwrap();
+        let name = |e: fs::DirEntry| e.file_name().into_string().unwrap();
+        let mut names: Vec<_> = entries.map(|e| name(e.unwrap())).collect();
+        names.sort();
+        names
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.dir.path().join(name)).unwrap()
+    }
+
+    /// Waits until the visitor's thread has ended.
+    #[track_caller]
+    fn wait_until_closed(&mut self, peer: SocketAddr) {
+        self.server.says(&format!("[CLOSED] {peer}"));
+    }
+}
+
+/// An offer: the name as a message, then the size as a header alone.
+fn offer(name: impl AsRef<[u8]>, size: impl std::fmt::Display) -> Vec<u8> {
+    [message(name), header(size)].concat()
+}
+
+/// Offers a file and sends it; returns the last answer.
+#[track_caller]
+fn upload(visitor: &TcpStream, name: &str, content: &[u8]) -> String {
+    send(visitor, offer(name, content.len()));
+    let answer = hear_message(visitor);
+    if answer != "READY" {
+        return answer;
+    }
+    send(visitor, content);
+    hear_message(visitor)
+}
+
+/// A visitor who does as one should, each time with another name.
+fn good_visit(address: SocketAddr) {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let name = format!("good-{}", NUMBER.fetch_add(1, Ordering::SeqCst));
+    let visitor = connect(address);
+    let receipt = format!("SAVED 5 {name}");
+    assert_eq!(upload(&visitor, &name, b"hello"), receipt);
+    end(&visitor);
+    assert_eq!(hear_all(&visitor), b"");
+}
+
+/// Arguments for the promises of every server: a folder of its own.
+fn args(dir: &TempDir) -> [&str; 2] {
+    ["--dir", dir.path().to_str().unwrap()]
+}
+
+#[test]
+fn a_file_arrives_byte_for_byte() {
+    let mut store = Store::start(&[]);
+    let every_byte: Vec<u8> = (0..=255).cycle().take(1_000_003).collect();
+    let visitor = store.connect();
+
+    let receipt = upload(&visitor, "every byte.bin", &every_byte);
+
+    assert_eq!(receipt, "SAVED 1000003 every byte.bin");
+    assert!(store.read("every byte.bin") == every_byte);
+    assert_eq!(store.names(), ["every byte.bin"]);
+    let peer = visitor.local_addr().unwrap();
+    let line = store.server.says("[SAVED]");
+    assert_eq!(line, format!("[SAVED] {peer} 1000003 every byte.bin"));
+}
+
+#[test]
+fn any_number_of_files_come_on_one_connection() {
+    let store = Store::start(&[]);
+    let visitor = store.connect();
+
+    assert_eq!(upload(&visitor, "one", b""), "SAVED 0 one");
+    assert_eq!(upload(&visitor, "two", b"2"), "SAVED 1 two");
+    assert_eq!(upload(&visitor, "three", b"33"), "SAVED 2 three");
+
+    end(&visitor);
+    assert_eq!(hear_all(&visitor), b"");
+    assert_eq!(store.names(), ["one", "three", "two"]);
+    assert_eq!(store.read("one"), b"");
+    assert_eq!(store.read("three"), b"33");
+}
+
+#[test]
+fn an_offer_and_its_content_may_come_byte_by_byte() {
+    let store = Store::start(&[]);
+    let visitor = store.connect();
+
+    send_byte_by_byte(&visitor, &offer("slow", 5));
+    assert_eq!(hear_message(&visitor), "READY");
+    send_byte_by_byte(&visitor, b"bytes");
+
+    assert_eq!(hear_message(&visitor), "SAVED 5 slow");
+    assert_eq!(store.read("slow"), b"bytes");
+}
+
+/// Whoever does not wait for READY is understood all the same.
+#[test]
+fn content_may_be_glued_to_its_offer_and_to_the_next_one() {
+    let store = Store::start(&[]);
+    let visitor = store.connect();
+
+    let all = [&offer("a", 3)[..], b"aaa", &offer("b", 2), b"bb"].concat();
+    send(&visitor, all);
+
+    for answer in ["READY", "SAVED 3 a", "READY", "SAVED 2 b"] {
+        assert_eq!(hear_message(&visitor), answer);
+    }
+    assert_eq!(store.read("a"), b"aaa");
+    assert_eq!(store.read("b"), b"bb");
+}
+
+#[test]
+fn a_missing_folder_is_made() {
+    let dir = TempDir::new().unwrap();
+    let inner = dir.path().join("a/b");
+
+    let server = Server::start(program(), &["--dir", inner.to_str().unwrap()]);
+    good_visit(server.address());
+
+    assert_eq!(fs::read_dir(inner).unwrap().count(), 1);
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_explained() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+
+    let ended = run(program(), &["--dir", file.to_str().unwrap()]);
+
+    ended
+        .code(1)
+        .stderr(contains("cannot make the folder"))
+        .stderr(contains("--dir"));
+}
+
+/// Separators, the folder itself, its parent, control characters, Windows'
+/// devices and forbidden characters, dots and spaces at the end, no name, a
+/// name that is too long, and bytes that are not UTF-8.
+#[test]
+fn unsafe_names_are_refused_and_the_visit_goes_on() {
+    let store = Store::start(&[]);
+    let visitor = store.connect();
+    let too_long = "x".repeat(256);
+    let not_utf8 = b"\xff\xfe.txt";
+    let unsafe_names: Vec<&[u8]> = [
+        "",
+        ".",
+        "..",
+        "...",
+        "/",
+        "\\",
+        "/etc/passwd",
+        "../escaped",
+        "a/b",
+        "a\\b",
+        "..\\escaped",
+        "C:\\autoexec.bat",
+        "C:file",
+        "c:",
+        "file:stream",
+        "a*b",
+        "a?b",
+        "a\"b",
+        "a<b",
+        "a>b",
+        "a|b",
+        "a\0b",
+        "a\nb",
+        "a\rb",
+        "a\tb",
+        "\x1b[2J",
+        "a\u{7f}",
+        "a\u{85}b",
+        "dot.",
+        "space ",
+        " ",
+        "CON",
+        "con",
+        "Nul.txt",
+        "NUL .tar.gz",
+        "aux.h",
+        "PRN",
+        "COM1",
+        "com9.log",
+        "LPT1.txt",
+        "COM¹",
+        "lpt³.x",
+        "CONIN$",
+        "conout$",
+        &too_long,
+    ]
+    .iter()
+    .map(|name| name.as_bytes())
+    .chain([&not_utf8[..]])
+    .collect();
+
+    for name in &unsafe_names {
+        send(&visitor, offer(name, 5));
+
+        let answer = hear_message(&visitor);
+        let text = String::from_utf8_lossy(name);
+        assert!(answer.starts_with("ERROR "), "{text:?}: {answer}");
+    }
+
+    assert!(unsafe_names.len() >= 40);
+    assert_eq!(upload(&visitor, "safe", b"x"), "SAVED 1 safe");
+    assert_eq!(store.names(), ["safe"]);
+}
+
+#[test]
+fn odd_but_safe_names_are_taken() {
+    let store = Store::start(&[]);
+    let visitor = store.connect();
+    let longest = "ö".repeat(127) + "x";
+    let odd_names = [
+        "my holiday.txt",
+        " leading",
+        ".hidden",
+        "..a",
+        "a..b",
+        "-rf",
+        "~",
+        "COM10",
+        "COM",
+        "console",
+        "nul_",
+        "wörld 😀",
+        "%2e%2e",
+        "a;b & c",
+        "$HOME",
+        "it's",
+        &longest,
+    ];
+
+    for name in odd_names {
+        let receipt = upload(&visitor, name, name.as_bytes());
+
+        assert_eq!(receipt, format!("SAVED {} {name}", name.len()));
+        assert_eq!(store.read(name), name.as_bytes());
+    }
+    assert_eq!(longest.len(), 255);
+}
+
+/// Longer than any name can be, so long that it is not even read.
+#[test]
+fn an_absurdly_long_name_is_answered_and_ends_the_visit() {
+    let store = Store::start(&[]);
+    let visitor = store.connect();
+
+    send(&visitor, header(1_000_000_000));
+
+    assert!(hear_message(&visitor).starts_with("ERROR "));
+    assert_eq!(hear_all(&visitor), b"");
+}
+
+#[test]
+fn a_header_that_is_no_length_is_answered_and_ends_the_visit() {
+    let store = Store::start(&[]);
+    for bytes in [header("five"), [message("name"), header("-1")].concat()] {
+        let visitor = store.connect();
+
+        send(&visitor, bytes);
+        send(&visitor, "and more");
+
+        let answer = hear_message(&visitor);
+        assert!(answer.starts_with("ERROR not a length: "), "{answer}");
+        assert_eq!(hear_all(&visitor), b"");
+    }
+    assert!(store.names().is_empty());
+}
+
+#[test]
+fn nothing_is_overwritten() {
+    let store = Store::start(&[]);
+    fs::write(store.dir.path().join("taken"), "mine").unwrap();
+    fs::create_dir(store.dir.path().join("folder")).unwrap();
+    let visitor = store.connect();
+
+    for name in ["taken", "folder"] {
+        let answer = upload(&visitor, name, b"yours");
+        assert_eq!(answer, "ERROR the name is taken");
+    }
+
+    assert_eq!(store.read("taken"), b"mine");
+    assert_eq!(upload(&visitor, "free", b"yours"), "SAVED 5 free");
+}
+
+/// A link in the folder could lead out of it.
+#[cfg(unix)]
+#[test]
+fn a_link_is_neither_followed_nor_replaced() {
+    let store = Store::start(&[]);
+    let outside = TempDir::new().unwrap();
+    let target = outside.path().join("target");
+    let link = store.dir.path().join("link");
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+
+    let answer = upload(&store.connect(), "link", b"x");
+
+    assert_eq!(answer, "ERROR the name is taken");
+    assert!(!target.exists());
+    assert!(link.is_symlink());
+}
+
+/// Both are told READY; the first to be complete gets the name.
+#[test]
+fn of_two_senders_with_one_name_one_wins() {
+    let store = Store::start(&[]);
+    let (one, two) = (store.connect(), store.connect());
+    send(&one, offer("name", 3));
+    send(&two, offer("name", 3));
+    assert_eq!(hear_message(&one), "READY");
+    assert_eq!(hear_message(&two), "READY");
+
+    send(&two, "two");
+    assert_eq!(hear_message(&two), "SAVED 3 name");
+    send(&one, "one");
+    assert_eq!(hear_message(&one), "ERROR the name is taken");
+
+    assert_eq!(store.read("name"), b"two");
+    assert_eq!(store.names(), ["name"]);
+    assert_eq!(upload(&one, "other", b"one"), "SAVED 3 other");
+}
+
+#[test]
+fn many_senders_with_one_name_at_once_leave_one_whole_file() {
+    let store = Store::start(&[]);
+    let address = store.server.address();
+    let answers: Vec<String> = thread::scope(|scope| {
+        let senders: Vec<_> = (0..8_u8)
+            .map(|number| {
+                thread::Builder::new()
+                    .spawn_scoped(scope, move || {
+                        let content = vec![number; 100_000];
+                        upload(&connect(address), "name", &content)
+                    })
+                    .unwrap()
+            })
+            .collect();
+        senders.into_iter().map(|s| s.join().unwrap()).collect()
+    });
+
+    let saved = answers.iter().filter(|a| *a == "SAVED 100000 name");
+    assert_eq!(saved.count(), 1, "{answers:?}");
+    let content = store.read("name");
+    assert_eq!(content.len(), 100_000);
+    assert!(content.iter().all(|byte| *byte == content[0]));
+    assert_eq!(store.names(), ["name"]);
+}
+
+#[test]
+fn a_size_over_the_limit_is_refused_and_the_visit_goes_on() {
+    let store = Store::start(&["--max-size", "100"]);
+    let visitor = store.connect();
+
+    for size in ["101", "1000000000000", "18446744073709551615"] {
+        send(&visitor, offer("big", size));
+        let why = format!("{size} bytes are over the limit of 100");
+        assert_eq!(hear_message(&visitor), format!("ERROR {why}"));
+    }
+
+    let receipt = upload(&visitor, "fits", &[b'x'; 100]);
+    assert_eq!(receipt, "SAVED 100 fits");
+    assert_eq!(store.names(), ["fits"]);
+}
+
+#[test]
+fn the_limit_is_a_gibibyte_unless_told_otherwise() {
+    let store = Store::start(&[]);
+    let visitor = store.connect();
+
+    send(&visitor, offer("a", 1024 * 1024 * 1024 + 1));
+    assert!(hear_message(&visitor).starts_with("ERROR "));
+    send(&visitor, offer("a", 1024 * 1024 * 1024));
+    assert_eq!(hear_message(&visitor), "READY");
+}
+
+/// Wherever the connection ends, orderly or not: no file, no rest of one.
+#[test]
+fn a_cut_upload_leaves_nothing_behind() {
+    let mut store = Store::start(&[]);
+    let content = vec![b'x'; 200_000];
+    let whole = [offer("file", content.len()), content].concat();
+    let cuts = [1, 63, 64, 68, 69, 131, 132, 133, 1000, 132 + 199_999];
+    for place in cuts {
+        for is_reset in [false, true] {
+            let visitor = store.connect();
+            let peer = visitor.local_addr().unwrap();
+            send(&visitor, &whole[..place]);
+            if place >= 132 {
+                assert_eq!(hear_message(&visitor), "READY");
+            }
+            if is_reset {
+                peer::reset(visitor);
+            } else {
+                end(&visitor);
+            }
+
+            let line = store.server.complains("[ERROR]");
+            store.wait_until_closed(peer);
+
+            assert!(line.starts_with(&format!("[ERROR] {peer} ")), "{line}");
+            assert!(store.names().is_empty(), "{place}: {:?}", store.names());
+        }
+    }
+    good_visit(store.server.address());
+}
+
+#[test]
+fn a_cut_says_how_many_bytes_of_how_many_had_come() {
+    let mut store = Store::start(&[]);
+    let cuts: [(&[&[u8]], &str); 3] = [
+        (&[b"4"], "1 of 64 bytes of the header"),
+        (&[&message("name")], "0 of 64 bytes of the size"),
+        (&[&offer("name", 10), b"1234"], "4 of 10 bytes of the content"),
+    ];
+    for (bytes, counts) in cuts {
+        let visitor = store.connect();
+        let peer = visitor.local_addr().unwrap();
+
+        send(&visitor, bytes.concat());
+        end(&visitor);
+
+        let why = format!("the connection ended: {counts} had come");
+        let line = store.server.complains("[");
+        assert_eq!(line, format!("[ERROR] {peer} {why}"));
+    }
+}
+
+#[test]
+fn a_sender_who_falls_silent_leaves_nothing_behind() {
+    let mut store = Store::start(&["--timeout", "1"]);
+    let visitor = store.connect();
+    send(&visitor, offer("file", 10));
+    assert_eq!(hear_message(&visitor), "READY");
+
+    send(&visitor, "1234");
+
+    let peer = visitor.local_addr().unwrap();
+    store.server.says(&format!("[TIMED OUT] {peer}"));
+    store.wait_until_closed(peer);
+    assert!(store.names().is_empty(), "{:?}", store.names());
+}
+
+/// A large file on a slow line takes its time: silence counts, not the whole.
+#[test]
+fn a_slow_sender_may_take_longer_than_the_time_out() {
+    let store = Store::start(&["--timeout", "1"]);
+    let visitor = store.connect();
+    send(&visitor, offer("slow", 6));
+    assert_eq!(hear_message(&visitor), "READY");
+
+    for _ in 0..6 {
+        send(&visitor, "x");
+        thread::sleep(Duration::from_millis(300));
+    }
+
+    assert_eq!(hear_message(&visitor), "SAVED 6 slow");
+}
+
+#[test]
+fn a_drip_feeder_has_the_time_out_for_the_whole_offer() {
+    let mut store = Store::start(&["--timeout", "1"]);
+    let visitor = store.connect();
+    let peer = visitor.local_addr().unwrap();
+    let dripping = thread::Builder::new().spawn(move || {
+        for byte in offer("name", 5) {
+            thread::sleep(Duration::from_millis(100));
+            if (&visitor).write_all(&[byte]).is_err() {
+                break;
+            }
+        }
+    });
+
+    store.server.says(&format!("[TIMED OUT] {peer}"));
+    dripping.unwrap().join().unwrap();
+}
+
+#[test]
+fn a_silent_visitor_does_not_hold_up_a_busy_one() {
+    let store = Store::start(&[]);
+    let silent = store.connect();
+    let half = store.connect();
+    send(&half, offer("half", 10));
+    assert_eq!(hear_message(&half), "READY");
+
+    good_visit(store.server.address());
+
+    assert_eq!(upload(&silent, "silent", b"x"), "SAVED 1 silent");
+}
+
+#[test]
+fn one_more_than_the_limit_is_told_so_in_a_message() {
+    let store = Store::start(&["--max-clients", "1"]);
+    let inside = store.connect();
+    assert_eq!(upload(&inside, "one", b"1"), "SAVED 1 one");
+
+    let outside = store.connect();
+    send(&outside, offer("two", 1));
+
+    assert_eq!(hear_message(&outside), "ERROR Server is full.");
+    assert_eq!(hear_all(&outside), b"");
+}
+
+/// A limit on the size of files stands in for a full disk: write(2) fails
+/// for both in the middle of the content.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_answered_leaves_nothing_and_the_visit_goes_on() {
+    let dir = TempDir::new().unwrap();
+    // In blocks of 512 or 1024 bytes, as the shell counts them.
+    let limit = "-f 200 && trap '' XFSZ";
+    let server = Server::start_limited(program(), limit, &args(&dir));
+    let store = Store { server, dir };
+    let visitor = store.connect();
+
+    let answer = upload(&visitor, "big", &vec![b'x'; 1_000_000]);
+
+    assert!(answer.starts_with("ERROR "), "{answer}");
+    assert!(store.names().is_empty(), "{:?}", store.names());
+    assert_eq!(upload(&visitor, "small", b"x"), "SAVED 1 small");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_is_gone_is_answered() {
+    let store = Store::start(&[]);
+    fs::remove_dir(store.dir.path()).unwrap();
+
+    let answer = upload(&store.connect(), "name", b"x");
+
+    assert_eq!(answer, "ERROR there is no such file or folder");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_in_the_middle_of_an_upload_leaves_nothing_behind() {
+    let mut store = Store::start(&[]);
+    let silent = store.connect();
+    send(&silent, offer("silent", 10));
+    assert_eq!(hear_message(&silent), "READY");
+    let busy = store.connect();
+    send(&busy, offer("busy", 1_000_000_000));
+    assert_eq!(hear_message(&busy), "READY");
+    let sending = thread::Builder::new().spawn(move || peer::flood(&busy));
+    store.server.says("busy");
+
+    let Store { server, dir } = store;
+    let ended = server.stop();
+
+    assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
+    assert!(ended.took < harness::STOP_TIME, "{:?}", ended.took);
+    assert!(ended.stderr.is_empty(), "{ended:#?}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    sending.unwrap().join().unwrap();
+}
+
+/// 64 MiB through both programs: neither holds more than a little of it.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_stays_flat_whatever_the_size() {
+    let mut store = Store::start(&[]);
+    let source = TempDir::new().unwrap();
+    let path = source.path().join("large");
+    let file = fs::File::create(&path).unwrap();
+    file.set_len(64 * 1024 * 1024).unwrap();
+
+    let ended = run(
+        client(),
+        &["--port", &store.server.port(), path.to_str().unwrap()],
+    );
+
+    ended.success().stdout("READY\nSAVED 67108864 large\n");
+    store.server.says("[CLOSED]");
+    let status = format!("/proc/{}/status", store.server.id());
+    let status = fs::read_to_string(status).unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let peak = peak.unwrap().split_whitespace().nth(1).unwrap();
+    assert!(peak.parse::<u64>().unwrap() < 20_000, "{peak} kB");
+}
+
+#[test]
+fn a_reset_is_one_line_and_nobody_elses() {
+    let dir = TempDir::new().unwrap();
+    contract::a_reset_is_one_line_and_nobody_elses(
+        program(),
+        &args(&dir),
+        good_visit,
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn running_out_of_descriptors_is_survived() {
+    let dir = TempDir::new().unwrap();
+    contract::running_out_of_descriptors_is_survived(
+        program(),
+        &args(&dir),
+        good_visit,
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_works_without_descriptors() {
+    let dir = TempDir::new().unwrap();
+    contract::ctrl_c_works_without_descriptors(program(), &args(&dir));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_lets_go_and_frees_the_port() {
+    let dir = TempDir::new().unwrap();
+    contract::ctrl_c_lets_go_and_frees_the_port(program(), &args(&dir));
+}
+
+#[cfg(unix)]
+#[test]
+fn noise_leaves_no_trace() {
+    let dir = TempDir::new().unwrap();
+    contract::noise_leaves_no_trace(program(), &args(&dir), 300, good_visit);
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "takes a minute"]
+fn ten_thousand_noisy_visitors_leave_no_trace() {
+    let dir = TempDir::new().unwrap();
+    let args = args(&dir);
+    contract::noise_leaves_no_trace(program(), &args, 10_000, good_visit);
+}
+
+#[test]
+fn a_port_in_use_is_explained() {
+    let dir = TempDir::new().unwrap();
+    contract::a_port_in_use_is_explained(program(), &args(&dir));
+}
+
+#[test]
+fn a_foreign_address_is_explained() {
+    let dir = TempDir::new().unwrap();
+    contract::a_foreign_address_is_explained(program(), &args(&dir));
+}
+
+#[test]
+fn an_unknown_host_is_explained() {
+    let dir = TempDir::new().unwrap();
+    contract::an_unknown_host_is_explained(program(), &args(&dir));
+}
+
+#[test]
+fn an_ipv6_address_works() {
+    let dir = TempDir::new().unwrap();
+    contract::an_ipv6_address_works(program(), &args(&dir));
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    contract::wrong_usage_exits_with_2(program());
+    run(program(), &["--max-size", "-1"]).code(2);
+    run(client(), &[]).code(2).stderr(contains("<FILE>"));
+}
+
+/// Files to send, in a folder of their own.
+fn files(contents: &[(&str, &[u8])]) -> (TempDir, Vec<PathBuf>) {
+    let dir = TempDir::new().unwrap();
+    let write = |(name, content): &(&str, &[u8])| {
+        let path = dir.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    };
+    let paths = contents.iter().map(write).collect();
+    (dir, paths)
+}
+
+#[track_caller]
+fn run_client(port: &str, paths: &[PathBuf]) -> assert_cmd::assert::Assert {
+    let mut args = vec!["--port", port];
+    args.extend(paths.iter().map(|path| path.to_str().unwrap()));
+    run(client(), &args)
+}
+
+#[test]
+fn the_client_sends_each_file_and_prints_the_receipts() {
+    let store = Store::start(&[]);
+    let large: Vec<u8> = (0..=255).cycle().take(300_001).collect();
+    let (_dir, paths) =
+        files(&[("empty", b""), ("wörld 1", b"\xff\0"), ("large", &large)]);
+
+    let ended = run_client(&store.server.port(), &paths);
+
+    ended
+        .success()
+        .stdout(
+            "READY\nSAVED 0 empty\nREADY\nSAVED 2 wörld 1\nREADY\n\
+             SAVED 300001 large\n",
+        )
+        .stderr(
+            "[SENT] 0 bytes of empty\n[SENT] 2 bytes of wörld 1\n\
+             [SENT] 300001 bytes of large\n",
+        );
+    assert_eq!(store.read("wörld 1"), b"\xff\0");
+    assert!(store.read("large") == large);
+}
+
+#[test]
+fn the_client_goes_on_after_a_refusal_and_then_fails() {
+    let store = Store::start(&["--max-size", "3"]);
+    let (dir, mut paths) =
+        files(&[("long", b"1234"), ("short", b"123"), ("twin", b"1")]);
+    paths.insert(0, dir.path().join("absent"));
+    paths.insert(0, dir.path().to_path_buf());
+
+    let ended = run_client(&store.server.port(), &paths);
+
+    ended
+        .code(1)
+        .stdout(
+            "ERROR 4 bytes are over the limit of 3\nREADY\nSAVED 3 short\n\
+             READY\nSAVED 1 twin\n",
+        )
+        .stderr(contains("this is not a file"))
+        .stderr(contains("absent: there is no such file"))
+        .stderr(contains("2 of 5 are saved"));
+    assert_eq!(store.names(), ["short", "twin"]);
+}
+
+#[test]
+fn the_client_says_when_the_server_goes_away() {
+    let (address, server) = peer::serve_one(|connection| {
+        send(&connection, message("READY"));
+        let _ = (&connection).read(&mut [0; 10_000]).unwrap();
+        peer::reset(connection);
+    });
+    let (_dir, paths) = files(&[("large", &vec![b'x'; 10_000_000])]);
+
+    let ended = run_client(&address.port().to_string(), &paths);
+
+    let what = format!("[ERROR] {address} went away in the middle: ");
+    ended.code(1).stderr(predicate::str::starts_with(what));
+    server.join().unwrap();
+}
+
+#[test]
+fn the_client_says_when_nobody_listens() {
+    let (_dir, paths) = files(&[("file", b"x")]);
+
+    let ended = run_client(&port_of_nobody().to_string(), &paths);
+
+    ended.code(1).stdout("").stderr(contains("nobody listens there"));
+}
