@@ -416,6 +416,24 @@ mod tests {
     }
 
     #[test]
+    fn each_failure_to_listen_has_its_own_advice() {
+        let cases = [
+            (ErrorKind::AddrInUse, 8080, "ss -ltnp"),
+            (ErrorKind::PermissionDenied, 80, "under 1024"),
+            (ErrorKind::PermissionDenied, 8080, "reserves this port"),
+            (ErrorKind::AddrNotAvailable, 8080, "of this machine"),
+            (ErrorKind::Other, 8080, "--port 0"),
+        ];
+        for (kind, port, advice) in cases {
+            let failure = Failure::listen("here", port, &kind.into());
+
+            let text = failure.to_string();
+            assert!(text.starts_with("cannot listen on here: "), "{text}");
+            assert!(text.contains(advice), "{text}");
+        }
+    }
+
+    #[test]
     fn the_systems_error_number_is_not_shown() {
         let error = io::Error::from_raw_os_error(1);
         assert!(!why(&error).contains("os error"), "{}", why(&error));

@@ -9,6 +9,8 @@ use assert_cmd::cargo::cargo_bin;
 use harness::contract::{self, run};
 use harness::{Server, peer};
 use predicates::str::contains;
+#[cfg(target_os = "linux")]
+use predicates::str::starts_with;
 
 fn program() -> &'static Path {
     cargo_bin!("01_bind_listen")
@@ -124,4 +126,27 @@ fn a_pipe_gets_no_colours() {
     let output = ended.get_output();
     assert!(!output.stdout.contains(&0x1b), "{output:?}");
     assert!(!output.stderr.contains(&0x1b), "{output:?}");
+}
+
+/// Root may take any port, so for this the program runs as nobody, from a
+/// place that nobody can read.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs root, and a system that guards the ports under 1024"]
+fn a_port_under_1024_is_explained() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+
+    let dir = tempfile::TempDir::new().unwrap();
+    let everybody = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(dir.path(), everybody).unwrap();
+    let copy = dir.path().join("program");
+    std::fs::copy(program(), &copy).unwrap();
+    let mut command = std::process::Command::new(copy);
+    command.uid(65534).args(["--port", "1023"]);
+
+    let ended = assert_cmd::Command::from_std(command).assert();
+
+    let what = "[ERROR] cannot listen on 127.0.0.1:1023: permission denied";
+    ended.code(1).stderr(starts_with(what)).stderr(contains("--port 0"));
 }
