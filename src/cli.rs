@@ -6,7 +6,14 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use socket2::SockRef;
+
 use crate::report::{self, Failure};
+
+/// How many finished connections may wait for `accept`. std's own 128 are
+/// soon full when a crowd comes at once, and a client who finds the queue full
+/// tries again only after a second. The system may allow fewer.
+pub const BACKLOG: i32 = 1024;
 
 /// How long a client waits for a connection.
 pub const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -64,6 +71,8 @@ impl Address {
         let addresses = self.resolve()?;
         TcpListener::bind(&addresses[..])
             .and_then(|listener| {
+                // A second listen(2) only makes the queue longer.
+                SockRef::from(&listener).listen(BACKLOG)?;
                 let bound = listener.local_addr()?;
                 Ok((listener, bound))
             })
