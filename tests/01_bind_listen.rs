@@ -1,7 +1,6 @@
 //! Lesson 01: socket, bind and listen, and what the kernel does alone.
 
 use std::io::{ErrorKind, Read};
-use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -55,7 +54,8 @@ fn the_queue_takes_one_more_than_the_backlog_and_the_next_one_waits() {
         let queue: Vec<_> = (0..=backlog).map(|_| server.connect()).collect();
 
         let a_while = Duration::from_millis(300);
-        let next = TcpStream::connect_timeout(&server.address(), a_while);
+        let next =
+            std::net::TcpStream::connect_timeout(&server.address(), a_while);
 
         assert_eq!(next.unwrap_err().kind(), ErrorKind::TimedOut);
         drop(queue);
@@ -69,7 +69,7 @@ fn the_queue_has_two_places_unless_told_otherwise() {
     let queue: Vec<_> = (0..3).map(|_| server.connect()).collect();
 
     let a_while = Duration::from_millis(300);
-    let next = TcpStream::connect_timeout(&server.address(), a_while);
+    let next = std::net::TcpStream::connect_timeout(&server.address(), a_while);
 
     assert_eq!(next.unwrap_err().kind(), ErrorKind::TimedOut);
     drop(queue);

@@ -1,6 +1,6 @@
 //! Lesson 03: many visitors at once, the limit, the time-out.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::thread;
@@ -287,9 +287,9 @@ fn ctrl_c_is_in_time_whatever_the_visitors_do() {
     peer::stuff(&stuffed);
     let talking = server.connect();
     let talk = thread::Builder::new().spawn(move || {
-        while (&talking).write_all(b"x").is_ok()
-            && matches!((&talking).read(&mut [0; 16]), Ok(1..))
-        {}
+        let say = || std::io::Write::write_all(&mut &talking, b"x");
+        let hear = || (&talking).read(&mut [0; 16]);
+        while say().is_ok() && matches!(hear(), Ok(1..)) {}
     });
     server.says(&stuffed.local_addr().unwrap().to_string());
 

@@ -245,6 +245,7 @@ impl Lines {
     }
 
     /// Reads to the end of the pipe.
+    #[cfg(unix)]
     #[track_caller]
     fn drain(&mut self) {
         let until = Instant::now() + PATIENCE;
