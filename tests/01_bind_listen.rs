@@ -113,6 +113,11 @@ fn an_ipv6_address_works() {
 }
 
 #[test]
+fn help_shows_the_defaults() {
+    contract::help_shows(program(), &["127.0.0.1", "8080", "2"]);
+}
+
+#[test]
 fn wrong_usage_exits_with_2() {
     contract::wrong_usage_exits_with_2(program());
     run(program(), &["--backlog", "-1"]).code(2);

@@ -302,6 +302,27 @@ fn ctrl_c_is_in_time_whatever_the_visitors_do() {
     talk.unwrap().join().unwrap();
 }
 
+/// While a visitor who does not close is still being seen out.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_lets_nobody_else_in() {
+    let server = Server::start(program(), &[]);
+    let address = server.address();
+    let silent = server.connect();
+    say_and_hear(&silent, "x");
+
+    let stopping = thread::Builder::new().spawn(move || server.stop());
+    assert_eq!(hear_all(&silent), b"");
+    let begin = Instant::now();
+    while TcpStream::connect(address).is_ok() {
+        assert!(begin.elapsed() < Duration::from_millis(500));
+    }
+
+    let ended = stopping.unwrap().join().unwrap();
+    assert_eq!(ended.last_line(), "[STOPPED] visitors served: 1, refused: 0");
+    assert!(begin.elapsed() > Duration::from_millis(500), "it was too late");
+}
+
 #[cfg(unix)]
 #[test]
 fn the_last_line_has_the_totals() {
@@ -350,6 +371,12 @@ fn an_unknown_host_is_explained() {
 #[test]
 fn an_ipv6_address_works() {
     contract::an_ipv6_address_works(program(), &[]);
+}
+
+#[test]
+fn help_shows_the_defaults() {
+    contract::help_shows(program(), &["127.0.0.1", "8080", "50", "60"]);
+    contract::help_shows(client(), &["127.0.0.1", "8080"]);
 }
 
 #[test]

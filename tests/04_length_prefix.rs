@@ -424,6 +424,15 @@ fn an_ipv6_address_works() {
 }
 
 #[test]
+fn help_shows_the_defaults() {
+    contract::help_shows(
+        program(),
+        &["127.0.0.1", "8080", "50", "60", "1048576"],
+    );
+    contract::help_shows(client(), &["127.0.0.1", "8080"]);
+}
+
+#[test]
 fn wrong_usage_exits_with_2() {
     contract::wrong_usage_exits_with_2(program());
     contract::wrong_usage_exits_with_2(client());

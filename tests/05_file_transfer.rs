@@ -343,6 +343,18 @@ fn nothing_is_overwritten() {
     assert_eq!(upload(&visitor, "free", b"yours"), "SAVED 5 free");
 }
 
+/// The sender is spared the way.
+#[test]
+fn a_taken_name_is_refused_before_the_content() {
+    let store = Store::start(&[]);
+    fs::write(store.dir.path().join("taken"), "mine").unwrap();
+    let visitor = store.connect();
+
+    send(&visitor, offer("taken", 1_000_000));
+
+    assert_eq!(hear_message(&visitor), "ERROR the name is taken");
+}
+
 /// A link in the folder could lead out of it.
 #[cfg(unix)]
 #[test]
@@ -710,6 +722,15 @@ fn an_unknown_host_is_explained() {
 fn an_ipv6_address_works() {
     let dir = TempDir::new().unwrap();
     contract::an_ipv6_address_works(program(), &args(&dir));
+}
+
+#[test]
+fn help_shows_the_defaults() {
+    contract::help_shows(
+        program(),
+        &["8080", "50", "60", "received", "1073741824"],
+    );
+    contract::help_shows(client(), &["127.0.0.1", "8080"]);
 }
 
 #[test]

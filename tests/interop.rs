@@ -10,7 +10,9 @@
 )]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
@@ -122,6 +124,36 @@ fn our_client_uploads_to_a_python_server() {
     ended.success().stdout(contains("SAVED "));
     let copy = fs::read(dir.path().join("server.py")).unwrap();
     assert!(copy == fs::read(path).unwrap());
+}
+
+/// The order decides what a power cut leaves: first the bytes are on the
+/// disk, then they get their name.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs strace"]
+fn a_file_is_synced_before_it_gets_its_name() {
+    let dir = TempDir::new().unwrap();
+    let args = ["--dir", dir.path().to_str().unwrap()];
+    let server = Server::start(cargo_bin!("05_file_transfer"), &args);
+    let mut strace = std::process::Command::new("strace")
+        .args(["--follow-forks", "--trace=fsync,renameat2,linkat"])
+        .args(["--attach", &server.id().to_string()])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut trace = BufReader::new(strace.stderr.take().unwrap()).lines();
+    assert!(trace.next().unwrap().unwrap().contains("attached"));
+
+    let path = script("server.py");
+    run_client(cargo_bin!("05_client"), &server, &[&path]).success();
+    drop(server);
+
+    // strace ends with the process that it follows.
+    let trace: Vec<_> = trace.map(Result::unwrap).collect();
+    strace.wait().unwrap();
+    let calls = trace.iter().filter(|line| line.ends_with(" = 0"));
+    let calls: Vec<_> = calls.map(|line| line.contains("fsync(")).collect();
+    assert_eq!(calls, [true, false], "{trace:#?}");
 }
 
 /// Clients that receive until the server closes.

@@ -69,6 +69,14 @@ pub fn an_unknown_host_is_explained(program: &Path, args: &[&str]) {
     explained(ended, "cannot find no-such-host.invalid", "--host 127.0.0.1");
 }
 
+/// `--help` ends with 0 and tells each of the defaults.
+pub fn help_shows(program: &Path, defaults: &[&str]) {
+    let mut help = run(program, &["--help"]).success();
+    for default in defaults {
+        help = help.stdout(contains(format!("[default: {default}]")));
+    }
+}
+
 /// Wrong usage ends with 2, and says what is wrong.
 pub fn wrong_usage_exits_with_2(program: &Path) {
     for args in [["--port", "65536"], ["--port", "http"], ["--nonsense", "1"]] {

@@ -45,13 +45,19 @@ pub fn send_byte_by_byte(connection: &TcpStream, bytes: &[u8]) {
 pub fn stuff(connection: &TcpStream) {
     let a_while = Duration::from_millis(300);
     connection.set_write_timeout(Some(a_while)).expect("it is open");
-    flood(connection);
+    let _ = flood(connection);
 }
 
 /// Sends until the server breaks the connection off, or takes no more.
-pub fn flood(mut connection: &TcpStream) {
+/// Returns how many bytes have left.
+#[must_use]
+pub fn flood(mut connection: &TcpStream) -> u64 {
     let bytes = vec![b'x'; 64 * 1024];
-    while connection.write_all(&bytes).is_ok() {}
+    let mut sent = 0;
+    while connection.write_all(&bytes).is_ok() {
+        sent += bytes.len() as u64;
+    }
+    sent
 }
 
 /// Ends our side: the server reads the end of the stream.
