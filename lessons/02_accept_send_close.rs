@@ -47,7 +47,10 @@ fn run(args: &Args) -> Result<(), Failure> {
             Ok((connection, peer)) => {
                 visitors += 1;
                 report::event(Tag::NewConnection, peer);
-                if let Err(error) = greet(connection, peer, &message, &stop) {
+                let ended = greet(connection, peer, &message, &stop);
+                if let Err(error) = ended
+                    && !stop.requested()
+                {
                     report::trouble(peer, &error);
                 }
                 report::event(Tag::Closed, peer);

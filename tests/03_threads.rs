@@ -340,15 +340,15 @@ fn the_last_line_has_the_totals() {
     assert_eq!(ended.last_line(), totals);
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn noise_leaves_no_trace() {
     contract::noise_leaves_no_trace(program(), &[], 300, good_visit);
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
-#[ignore = "takes a minute"]
+#[ignore = "takes too long for every day"]
 fn ten_thousand_noisy_visitors_leave_no_trace() {
     contract::noise_leaves_no_trace(program(), &[], 10_000, good_visit);
 }
@@ -451,7 +451,7 @@ fn the_client_says_when_the_server_goes_away() {
     let what = format!(
         "[ERROR] {address} went away in the middle: the connection was reset\n"
     );
-    ended.code(1).stdout("he").stderr(predicate::str::starts_with(what));
+    ended.code(1).stderr(predicate::str::starts_with(what));
     server.join().unwrap();
 }
 

@@ -10,9 +10,7 @@
 )]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Stdio;
 
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
@@ -138,22 +136,29 @@ fn a_file_is_synced_before_it_gets_its_name() {
     let mut strace = std::process::Command::new("strace")
         .args(["--follow-forks", "--trace=fsync,renameat2,linkat"])
         .args(["--attach", &server.id().to_string()])
-        .stderr(Stdio::piped())
+        .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let mut trace = BufReader::new(strace.stderr.take().unwrap()).lines();
-    assert!(trace.next().unwrap().unwrap().contains("attached"));
+    let mut trace = lines(strace.stderr.take().unwrap());
+    assert!(trace.next().unwrap().contains("attached"));
 
     let path = script("server.py");
     run_client(cargo_bin!("05_client"), &server, &[&path]).success();
     drop(server);
 
     // strace ends with the process that it follows.
-    let trace: Vec<_> = trace.map(Result::unwrap).collect();
+    let trace: Vec<_> = trace.collect();
     strace.wait().unwrap();
     let calls = trace.iter().filter(|line| line.ends_with(" = 0"));
     let calls: Vec<_> = calls.map(|line| line.contains("fsync(")).collect();
     assert_eq!(calls, [true, false], "{trace:#?}");
+}
+
+#[cfg(target_os = "linux")]
+fn lines(pipe: impl std::io::Read) -> impl Iterator<Item = String> {
+    use std::io::{BufRead, BufReader};
+
+    BufReader::new(pipe).lines().map(Result::unwrap)
 }
 
 /// Clients that receive until the server closes.

@@ -1,6 +1,8 @@
 //! What every server of the course promises, whatever its lesson: one
 //! function for each promise. A lesson's tests call them with its program.
 
+#[cfg(target_os = "linux")]
+mod linux;
 #[cfg(unix)]
 mod unix;
 
@@ -15,6 +17,8 @@ use predicates::str::contains;
 use crate::peer::{reset, send};
 use crate::{PATIENCE, Server};
 
+#[cfg(target_os = "linux")]
+pub use linux::*;
 #[cfg(unix)]
 pub use unix::*;
 
