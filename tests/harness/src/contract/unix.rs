@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::peer::{self};
+use crate::peer;
 use crate::{STOP_TIME, Server};
 
 /// Ctrl-C with a visitor inside: the visitor is let go, the process ends in
