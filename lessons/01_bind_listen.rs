@@ -22,7 +22,7 @@ struct Args {
     #[command(flatten)]
     address: Address,
 
-    /// So many finished connections may wait in the kernel's queue
+    /// How many connections may wait to be accepted; Linux lets in one more
     #[arg(long, value_name = "N", default_value_t = 2)]
     #[arg(value_parser = clap::value_parser!(i32).range(0..))]
     backlog: i32,
@@ -34,11 +34,10 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Failure> {
     show_host();
-    let addresses = args.address.resolve()?;
-    let listener = listen(&addresses, args.backlog).map_err(|error| {
-        Failure::listen(&args.address.to_string(), args.address.port, &error)
-    })?;
+    // No accept waits here, so Ctrl-C has no listener to wake.
     let stop = Shutdown::on_ctrl_c(None)?;
+    let listener = listen_on_first(&args.address.resolve()?, args.backlog)
+        .map_err(|error| args.address.cannot_listen(&error))?;
     stop.wait();
     drop(listener);
     report::event(Tag::Stopped, "the port is free again");
@@ -49,20 +48,38 @@ fn run(args: &Args) -> Result<(), Failure> {
 fn show_host() {
     let name = gethostname::gethostname();
     let name = name.to_string_lossy();
-    let found = (&*name, 0).to_socket_addrs();
-    let mut ips: Vec<_> = found.into_iter().flatten().map(|a| a.ip()).collect();
+    let mut ips = Vec::new();
+    if let Ok(addresses) = (&*name, 0).to_socket_addrs() {
+        ips.extend(addresses.map(|address| address.ip().to_string()));
+    }
+    // Some systems give each address several times in a row.
     ips.dedup();
-    let ips: Vec<_> = ips.iter().map(ToString::to_string).collect();
-    let ips = if ips.is_empty() { "no address".into() } else { ips.join(", ") };
+    if ips.is_empty() {
+        ips.push("no address".to_owned());
+    }
+    let ips = ips.join(", ");
     report::event(Tag::Host, format_args!("{name}: {ips}"));
 }
 
+/// Listens on the first address that works: a name can have several.
+fn listen_on_first(
+    addresses: &[SocketAddr],
+    backlog: i32,
+) -> io::Result<Socket> {
+    let mut ended = Err(io::ErrorKind::AddrNotAvailable.into());
+    for address in addresses {
+        ended = listen(*address, backlog);
+        if ended.is_ok() {
+            break;
+        }
+    }
+    ended
+}
+
 /// The three steps to a listener; each of them is one call to the kernel.
-fn listen(addresses: &[SocketAddr], backlog: i32) -> io::Result<Socket> {
-    let Some(&address) = addresses.first() else {
-        return Err(io::ErrorKind::AddrNotAvailable.into());
-    };
+fn listen(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
     let domain = Domain::for_address(address);
+    // A stream of bytes, both ways; between two machines, that is TCP.
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
     report::event(Tag::Socket, format_args!("{family}, stream (TCP)"));

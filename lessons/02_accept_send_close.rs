@@ -9,13 +9,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use first_socket::accept_retry::AcceptRetry;
 use first_socket::cli::Address;
 use first_socket::deadline::Timed;
 use first_socket::hang_up::hang_up;
-use first_socket::report::{self, Failure, Spell, Tag};
+use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
 
-/// A visitor who does not take the message in this time is given up.
+/// How long a visitor may take to receive the message.
 const SEND_TIME: Duration = Duration::from_secs(1);
 
 /// Greets one visitor after the other
@@ -35,14 +36,15 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Failure> {
     let (listener, address) = args.address.listen()?;
-    let stop = Shutdown::on_ctrl_c(Some(address))?;
+    let stop = Shutdown::on_ctrl_c(Some(&listener))?;
     report::listening(address);
 
     let message = format!("{}\r\n", args.message);
     let mut visitors: u64 = 0;
-    let mut spell = Spell::default();
+    let mut retry = AcceptRetry::default();
     loop {
         match listener.accept() {
+            // What woke accept was our own connection: see Shutdown.
             _ if stop.requested() => break,
             Ok((connection, peer)) => {
                 visitors += 1;
@@ -55,7 +57,7 @@ fn run(args: &Args) -> Result<(), Failure> {
                 }
                 report::event(Tag::Closed, peer);
             }
-            Err(error) => spell.rest(&error, &stop),
+            Err(error) => retry.rest(&error, &stop),
         }
     }
     drop(listener);

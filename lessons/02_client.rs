@@ -6,7 +6,8 @@ use std::io::Read;
 use std::process::ExitCode;
 
 use clap::Parser;
-use first_socket::cli::Address;
+use first_socket::cli::{Address, PATIENCE};
+use first_socket::deadline::Timed;
 use first_socket::report::{self, Failure, Printer};
 
 /// At most so many bytes are read at once.
@@ -24,13 +25,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    let mut connection = args.address.connect()?;
+    let connection = args.address.connect()?;
     let mut printer = Printer::default();
     let mut chunk = [0; CHUNK];
     loop {
-        let count = connection
+        let count = Timed::new(&connection, PATIENCE)
             .read(&mut chunk)
-            .map_err(|error| Failure::went_away(&args.address, &error))?;
+            .map_err(|error| args.address.went_away(&error))?;
         if count == 0 {
             return Ok(());
         }

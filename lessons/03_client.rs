@@ -4,23 +4,27 @@
 //! `cargo run --bin 03_client` says each line that is typed, until the input
 //! ends (Ctrl-D; on Windows Ctrl-Z and Enter).
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::thread::Builder;
+use std::time::Duration;
 
 use clap::Parser;
-use first_socket::cli::Address;
-use first_socket::deadline::is_timeout;
+use first_socket::cli::{Address, PATIENCE};
+use first_socket::deadline::Timed;
 use first_socket::report::{self, Failure, Printer};
 
 /// At most so many bytes are read at once.
 const CHUNK: usize = 1024;
 
+/// When the server has closed: how long what we say may take to end.
+const LAST_WORD: Duration = Duration::from_millis(500);
+
 /// Says lines to a server and prints what comes back
-#[derive(Parser)]
+#[derive(Parser, Clone)]
 struct Args {
     #[command(flatten)]
     address: Address,
@@ -35,54 +39,73 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Failure> {
     let connection = Arc::new(args.address.connect()?);
-    let all_said = Arc::new(AtomicBool::new(false));
+    let (tell, told) = mpsc::channel();
 
     // One thread speaks while this one listens: neither waits for the other.
-    let speak = {
-        let (connection, all_said) = (connection.clone(), all_said.clone());
-        let text = args.text.clone();
-        move || match say(&connection, &text) {
-            Ok(()) => {
-                all_said.store(true, Ordering::SeqCst);
-                // The server reads this as the end of what we say.
-                connection.shutdown(Shutdown::Write)
-            }
-            Err(_) => connection.shutdown(Shutdown::Both),
-        }
+    // It may outlive `run`, so it has its own share of what it needs.
+    let (speaker, words) = (Arc::clone(&connection), args.clone());
+    let speak = move || {
+        let ended = say(&speaker, &words);
+        // The end of what we say; after a failure, the end of all.
+        let how = if ended.is_ok() { Shutdown::Write } else { Shutdown::Both };
+        let _ = tell.send(ended);
+        let _ = speaker.shutdown(how);
     };
-    let speaker = Builder::new().spawn(speak).map_err(|error| {
+    Builder::new().spawn(speak).map_err(|error| {
         let why = report::why(&error);
         Failure::new("cannot start a thread", why, "Close some programs.")
     })?;
-
-    let mut printer = Printer::default();
-    let mut chunk = [0; CHUNK];
-    let mut connection: &TcpStream = &connection;
-    loop {
-        let error = match connection.read(&mut chunk) {
-            Ok(0) if all_said.load(Ordering::SeqCst) => return Ok(()),
-            Ok(0) => io::ErrorKind::UnexpectedEof.into(),
-            Ok(count) => {
-                printer.print(&chunk[..count])?;
-                continue;
-            }
-            // Silence is no trouble while somebody may be typing.
-            Err(error) if is_timeout(&error) && !speaker.is_finished() => {
-                continue;
-            }
-            Err(error) => error,
-        };
-        return Err(Failure::went_away(&args.address, &error));
-    }
+    listen(&connection, &told, &args.address)
 }
 
-/// Sends each text as a line, or all of stdin as it comes.
-fn say(mut connection: &TcpStream, text: &[String]) -> io::Result<()> {
-    if text.is_empty() {
-        io::copy(&mut io::stdin(), &mut connection)?;
+/// Says each text as a line, or each line of stdin.
+fn say(mut connection: &TcpStream, args: &Args) -> Result<(), Failure> {
+    let went_away = |error| args.address.went_away(&error);
+    for text in &args.text {
+        let line = format!("{text}\n");
+        connection.write_all(line.as_bytes()).map_err(went_away)?;
     }
-    for line in text {
-        connection.write_all(format!("{line}\n").as_bytes())?;
+    let mut stdin = io::stdin().lock();
+    let mut line = Vec::new();
+    while args.text.is_empty() {
+        line.clear();
+        let count = stdin.read_until(b'\n', &mut line).map_err(|error| {
+            let why = report::why(&error);
+            Failure::new("cannot read stdin", why, "Give a file or a pipe.")
+        })?;
+        if count == 0 {
+            break;
+        }
+        connection.write_all(&line).map_err(went_away)?;
     }
     Ok(())
+}
+
+/// Prints what the server says, until it closes the connection.
+fn listen(
+    connection: &TcpStream,
+    told: &Receiver<Result<(), Failure>>,
+    address: &Address,
+) -> Result<(), Failure> {
+    let mut printer = Printer::default();
+    let mut chunk = [0; CHUNK];
+    // How speaking ended, once it has.
+    let mut said = None;
+    loop {
+        match Timed::new(connection, PATIENCE).read(&mut chunk) {
+            Ok(0) => {
+                let said = said.or_else(|| told.recv_timeout(LAST_WORD).ok());
+                let cut = address.went_away(&ErrorKind::UnexpectedEof.into());
+                return said.unwrap_or(Err(cut));
+            }
+            Ok(count) => printer.print(&chunk[..count])?,
+            // Silence is no trouble while somebody may be typing.
+            Err(error)
+                if error.kind() == ErrorKind::TimedOut && said.is_none() =>
+            {
+                said = told.try_recv().ok();
+            }
+            Err(error) => return Err(address.went_away(&error)),
+        }
+    }
 }

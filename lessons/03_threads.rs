@@ -14,13 +14,10 @@ use clap::Parser;
 use first_socket::cli::{Address, Limits};
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
-use first_socket::visitors::{Visitor, Visitors};
+use first_socket::visitors::{FULL, Visitor, Visitors};
 
 /// At most so many bytes are read at once.
 const CHUNK: usize = 1024;
-
-/// What a newcomer hears when no seat is free.
-const FULL: &[u8] = b"Server is full.\r\n";
 
 /// Sends back what each visitor says, to many visitors at once
 #[derive(Parser)]
@@ -38,10 +35,12 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Failure> {
     let (listener, address) = args.address.listen()?;
-    let stop = Shutdown::on_ctrl_c(Some(address))?;
+    let stop = Shutdown::on_ctrl_c(Some(&listener))?;
     report::listening(address);
 
-    let visitors = Visitors::new(&args.limits, FULL, &stop);
+    let full = format!("{FULL}\r\n");
+    let visitors = Visitors::new(&args.limits, full.as_bytes(), &stop);
+    // Accepts, starts a thread for each visitor, and calls `echo` there.
     visitors.serve(listener, echo);
     report::event(Tag::Stopped, &visitors);
     Ok(())

@@ -20,6 +20,7 @@ struct Args {
     #[command(flatten)]
     address: Address,
 
+    // A reply is the message and a little more.
     /// The longest reply that is taken
     #[arg(long, value_name = "BYTES")]
     #[arg(default_value_t = 2 * message::DEFAULT_LIMIT)]
@@ -39,7 +40,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     if args.text.is_empty() {
         for line in io::stdin().lines() {
             let line = line.map_err(|error| {
-                let advice = "Messages are text: send UTF-8.";
+                let advice = "Give lines of UTF-8 text.";
                 Failure::new("cannot read stdin", report::why(&error), advice)
             })?;
             converse(&connection, &mut printer, args, &line)?;
@@ -58,11 +59,20 @@ fn converse(
     args: &Args,
     text: &str,
 ) -> Result<(), Failure> {
+    let went_away = |error| args.address.went_away(&error);
     let mut timed = Timed::new(connection, PATIENCE);
-    let reply = message::write(&mut timed, text.as_bytes())
-        .and_then(|()| Ok(message::read(&mut timed, args.max_message)?))
-        .and_then(|reply| reply.ok_or(ErrorKind::UnexpectedEof.into()))
-        .map_err(|error| Failure::went_away(&args.address, &error))?;
-    printer.print(&reply)?;
-    printer.print(b"\n")
+    let sent = message::write(&mut timed, text.as_bytes());
+
+    // Even if not all could be sent: the server may have said why.
+    let reply = message::read(&mut timed, args.max_message);
+    if let Ok(Some(reply)) = &reply {
+        printer.print(reply)?;
+        printer.print(b"\n")?;
+    }
+    sent.map_err(went_away)?;
+    match reply {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(went_away(ErrorKind::UnexpectedEof.into())),
+        Err(error) => Err(went_away(error.into())),
+    }
 }

@@ -13,7 +13,7 @@ use first_socket::cli::{Address, Limits};
 use first_socket::message;
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
-use first_socket::visitors::{Visitor, Visitors};
+use first_socket::visitors::{FULL, Visitor, Visitors};
 
 /// Answers the messages of many visitors
 #[derive(Parser)]
@@ -35,14 +35,15 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Failure> {
     let (listener, address) = args.address.listen()?;
-    let stop = Shutdown::on_ctrl_c(Some(address))?;
+    let stop = Shutdown::on_ctrl_c(Some(&listener))?;
     report::listening(address);
 
-    let full = message::framed(b"ERROR Server is full.");
+    let full = message::framed(format!("ERROR {FULL}").as_bytes());
     let visitors = Visitors::new(&args.limits, &full, &stop);
     visitors.serve(listener, |visitor| {
+        // A header that is refused is answered, then the connection closes.
         let ended = converse(visitor, args.max_message);
-        message::last_word(&mut visitor.timed(), ended)
+        message::answer_refusal(&mut visitor.timed(), ended)
     });
     report::event(Tag::Stopped, &visitors);
     Ok(())
@@ -51,7 +52,7 @@ fn run(args: &Args) -> Result<(), Failure> {
 /// Answers one message after the other, until the visitor ends its side.
 fn converse(visitor: &Visitor<'_>, limit: u64) -> io::Result<()> {
     loop {
-        // Two times: one until a message begins, one for the whole of it.
+        // Two time limits: one until a message begins, one for all of it.
         visitor.timed().wait()?;
         let body = message::read(&mut visitor.timed(), limit)?;
         let Some(body) = body else {

@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use first_socket::cli::{Address, PATIENCE};
@@ -18,6 +19,9 @@ use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 /// At most so many bytes are read and sent at once, whatever the size.
 const CHUNK: usize = 64 * 1024;
+
+/// How long a receipt may take: the content must be on the server's disk.
+const DISK_TIME: Duration = Duration::from_secs(600);
 
 /// What the progress bar shows; it is drawn on a terminal only.
 const BAR: &str = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}";
@@ -43,7 +47,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     let mut sender = Sender { connection, address: &args.address, printer };
     let mut saved = 0;
     for path in &args.files {
-        saved += usize::from(sender.send(path)?);
+        if sender.send(path)? {
+            saved += 1;
+        }
     }
     if saved == args.files.len() {
         return Ok(());
@@ -68,8 +74,9 @@ impl Sender<'_> {
         let (name, mut file, size) = match open(path) {
             Ok(opened) => opened,
             Err(error) => {
-                let text =
-                    format!("{}: {}", path.display(), report::why(&error));
+                let shown =
+                    report::escaped(path.as_os_str().as_encoded_bytes());
+                let text = format!("{shown}: {}", report::why(&error));
                 report::remark(Tag::Error, text);
                 return Ok(false);
             }
@@ -78,12 +85,13 @@ impl Sender<'_> {
         let mut offer = message::framed(name.as_bytes());
         offer.extend_from_slice(message::header(size).as_bytes());
         self.write(&offer)?;
-        if self.hear()? != b"READY" {
+        if self.hear(PATIENCE)? != b"READY" {
             return Ok(false);
         }
         self.send_content(name, &mut file, size)?;
-        let saved = self.hear()?.starts_with(b"SAVED ");
-        report::remark(Tag::Sent, format!("{size} bytes of {name}"));
+        let saved = self.hear(DISK_TIME)?.starts_with(b"SAVED ");
+        let shown = report::escaped(name.as_bytes());
+        report::remark(Tag::Sent, format!("{size} bytes of {shown}"));
         Ok(saved)
     }
 
@@ -104,15 +112,12 @@ impl Sender<'_> {
         let mut sent = 0;
         while sent < size {
             let count = match file.take(size - sent).read(&mut chunk) {
-                Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
-                count => count,
+                Ok(0) => return Err(cannot_read(name, "it became shorter")),
+                Ok(count) => count,
+                Err(error) => {
+                    return Err(cannot_read(name, &report::why(&error)));
+                }
             };
-            // The server waits for `size` bytes: all that is left is to end.
-            let count = count.map_err(|error: io::Error| {
-                let what = format!("cannot read {name} to its end");
-                let advice = "Send it when nothing changes it.";
-                Failure::new(what, report::why(&error), advice)
-            })?;
             self.write(&chunk[..count])?;
             sent += count as u64;
             bar.inc(count as u64);
@@ -123,20 +128,26 @@ impl Sender<'_> {
     fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
         Timed::new(&self.connection, PATIENCE)
             .write_all(bytes)
-            .map_err(|error| Failure::went_away(self.address, &error))
+            .map_err(|error| self.address.went_away(&error))
     }
 
     /// Reads one reply, and prints it as a line.
-    fn hear(&mut self) -> Result<Vec<u8>, Failure> {
-        let mut timed = Timed::new(&self.connection, PATIENCE);
+    fn hear(&mut self, patience: Duration) -> Result<Vec<u8>, Failure> {
+        let mut timed = Timed::new(&self.connection, patience);
         let reply = message::read(&mut timed, message::DEFAULT_LIMIT)
             .map_err(io::Error::from)
             .and_then(|reply| reply.ok_or(ErrorKind::UnexpectedEof.into()))
-            .map_err(|error| Failure::went_away(self.address, &error))?;
+            .map_err(|error| self.address.went_away(&error))?;
         self.printer.print(&reply)?;
         self.printer.print(b"\n")?;
         Ok(reply)
     }
+}
+
+/// The server waits for more bytes than there are: all that is left is to end.
+fn cannot_read(name: &str, why: &str) -> Failure {
+    let what = format!("cannot read {} to its end", name.escape_debug());
+    Failure::new(what, why, "Send it when nothing changes it.")
 }
 
 /// The name, the opened file and its size.

@@ -10,10 +10,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use first_socket::cli::{Address, Limits};
-use first_socket::message;
+use first_socket::message::{self, cut};
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
-use first_socket::visitors::{Visitor, Visitors};
+use first_socket::visitors::{FULL, Visitor, Visitors};
 
 /// At most so many bytes are read and written at once, whatever the size.
 const CHUNK: usize = 64 * 1024;
@@ -56,14 +56,14 @@ fn run(args: &Args) -> Result<(), Failure> {
         Failure::new(what, report::why(&error), "Choose another with --dir.")
     })?;
     let (listener, address) = args.address.listen()?;
-    let stop = Shutdown::on_ctrl_c(Some(address))?;
+    let stop = Shutdown::on_ctrl_c(Some(&listener))?;
     report::listening(address);
 
-    let full = message::framed(b"ERROR Server is full.");
+    let full = message::framed(format!("ERROR {FULL}").as_bytes());
     let visitors = Visitors::new(&args.limits, &full, &stop);
     visitors.serve(listener, |visitor| {
         let ended = take_files(visitor, args);
-        message::last_word(&mut visitor.timed(), ended)
+        message::answer_refusal(&mut visitor.timed(), ended)
     });
     report::event(Tag::Stopped, &visitors);
     Ok(())
@@ -79,17 +79,16 @@ enum Trouble {
 
 /// Takes one file after the other, until the visitor ends its side.
 fn take_files(visitor: &Visitor<'_>, args: &Args) -> io::Result<()> {
-    visitor.send_at_once()?;
     while let Some((name, size)) = read_offer(visitor)? {
         let offer = format!("{size} {}", String::from_utf8_lossy(&name));
-        visitor.event(Tag::Received, report::escaped(offer.as_bytes()));
+        visitor.event(Tag::Received, report::shown(offer.as_bytes()));
 
         let (tag, word, text) = match take_file(visitor, args, &name, size) {
             Ok(()) => (Tag::Saved, "SAVED", offer),
             Err(Trouble::File(e)) => (Tag::Refused, "ERROR", report::why(&e)),
             Err(Trouble::Connection(error)) => return Err(error),
         };
-        visitor.event(tag, report::escaped(text.as_bytes()));
+        visitor.event(tag, report::shown(text.as_bytes()));
         let answer = format!("{word} {text}");
         message::write(&mut visitor.timed(), answer.as_bytes())?;
     }
@@ -105,7 +104,7 @@ fn read_offer(visitor: &Visitor<'_>) -> io::Result<Option<(Vec<u8>, u64)>> {
     };
     match message::read_header(&mut timed, u64::MAX)? {
         Some(size) => Ok(Some((name, size))),
-        None => Err(message::cut("size", 0, message::HEADER as u64)),
+        None => Err(cut("size", 0, message::HEADER as u64)),
     }
 }
 
@@ -118,19 +117,18 @@ fn take_file(
 ) -> Result<(), Trouble> {
     let path = judge(args, name, size).map_err(Trouble::File)?;
     // Dropped, the temporary file is removed: after a cut, a full disk,
-    // Ctrl-C or a panic.
-    let mut part = tempfile::Builder::new();
-    part.prefix(".first-socket-").suffix(".part");
-    let mut part = part
-        .make_in(&args.dir, |path| File::create_new(path))
-        .map_err(Trouble::File)?;
+    // Ctrl-C or a panic. Only a server that is killed leaves it behind.
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".first-socket-").suffix(".part");
+    let part = builder.make_in(&args.dir, |path| File::create_new(path));
+    let mut part = part.map_err(Trouble::File)?;
 
     message::write(&mut visitor.timed(), b"READY")
         .map_err(Trouble::Connection)?;
     take_content(visitor, size, part.as_file_mut())?;
 
     // First the bytes, then the name: what stands under it is whole, even
-    // after a power cut.
+    // after a power cut. A slow disk takes its time, Ctrl-C or not.
     part.as_file().sync_all().map_err(Trouble::File)?;
     let kept = part.persist_noclobber(path);
     kept.map(drop).map_err(|error| Trouble::File(error.error))
@@ -165,14 +163,16 @@ fn take_content(
         let count = visitor.timed().take(size - got).read(&mut chunk);
         let count = count.map_err(Trouble::Connection)?;
         if count == 0 {
-            let error = message::cut("content", got, size);
-            return Err(Trouble::Connection(error));
+            return Err(Trouble::Connection(cut("content", got, size)));
         }
         got += count as u64;
         // When the disk fails, the rest is read and dropped: the visitor
         // sends it all the same, and expects the answer behind it.
         if written.is_ok() {
             written = file.write_all(&chunk[..count]);
+        } else {
+            // Others have a use for the space that it holds.
+            let _ = file.set_len(0);
         }
     }
     written.map_err(Trouble::File)
@@ -180,12 +180,14 @@ fn take_content(
 
 /// Accepts a name that is one plain part of a path on every system.
 fn safe_name(name: &[u8]) -> io::Result<&str> {
-    let name = str::from_utf8(name).unwrap_or_default();
+    let name = str::from_utf8(name)
+        .map_err(|_| io::Error::other("the name is not UTF-8"))?;
     let why = if name.is_empty() || name.len() > LONGEST_NAME {
-        "a name is 1 to 255 bytes of UTF-8"
+        &format!("a name has 1 to {LONGEST_NAME} bytes")
     } else if name.contains(FORBIDDEN) || name.contains(char::is_control) {
         "the name holds a character that is not allowed"
     } else if name.ends_with(['.', ' ']) {
+        // So do `.` and `..`.
         "the name ends with a dot or a space"
     } else if is_device(name) {
         "the name belongs to a device on Windows"
@@ -195,7 +197,8 @@ fn safe_name(name: &[u8]) -> io::Result<&str> {
     Err(io::Error::other(why))
 }
 
-/// On Windows these are devices, in every folder and with any extension.
+/// On Windows these are devices, in every folder and with any extension; for
+/// the superscripts see "Naming Files, Paths, and Namespaces" in its manual.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name);
     let stem = stem.trim_end_matches(' ').to_ascii_uppercase();

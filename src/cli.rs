@@ -2,7 +2,7 @@
 //! for a server, a connection for a client.
 
 use std::fmt::{self, Display};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use socket2::SockRef;
 
 use crate::report::{self, Failure};
 
-/// How many finished connections may wait for `accept`. std's own 128 are
+/// How many connections may wait for `accept`. std's own 128 are
 /// soon full when a crowd comes at once, and a client who finds the queue full
 /// tries again only after a second. The system may allow fewer.
 pub const BACKLOG: i32 = 1024;
@@ -43,15 +43,14 @@ impl Address {
     /// # Errors
     /// When the name does not resolve.
     pub fn resolve(&self) -> Result<Vec<SocketAddr>, Failure> {
-        let found = (self.host.as_str(), self.port).to_socket_addrs();
+        // [::1] is how an address with a port is written: take it, too.
+        let host = self.host.trim_matches(['[', ']']);
+        let found = (host, self.port).to_socket_addrs();
         let addresses: Vec<_> = found.into_iter().flatten().collect();
         if addresses.is_empty() {
             return Err(Failure::new(
-                format!(
-                    "cannot find {}",
-                    report::escaped(self.host.as_bytes())
-                ),
-                "no address is known for this name",
+                format!("cannot find {:?}", self.host),
+                "the name could not be resolved",
                 "Check the spelling and the network, or give a number: \
                  --host 127.0.0.1.",
             ));
@@ -76,19 +75,17 @@ impl Address {
                 let bound = listener.local_addr()?;
                 Ok((listener, bound))
             })
-            .map_err(|error| {
-                Failure::listen(&self.to_string(), self.port, &error)
-            })
+            .map_err(|error| self.cannot_listen(&error))
     }
 
-    /// Connects to the first of the addresses that answers. Reads and writes
-    /// on the connection then wait for at most [`PATIENCE`] each.
+    /// Connects to the first of the addresses that answers. A write then
+    /// waits for at most [`PATIENCE`]; for reads see [`crate::deadline`].
     ///
     /// # Errors
     /// When the name does not resolve, or no address answers within
     /// [`CONNECT_TIME`]: see connect(2).
     pub fn connect(&self) -> Result<TcpStream, Failure> {
-        let mut ended = Err(io::ErrorKind::AddrNotAvailable.into());
+        let mut ended = Err(ErrorKind::AddrNotAvailable.into());
         for address in self.resolve()? {
             ended = TcpStream::connect_timeout(&address, CONNECT_TIME);
             if ended.is_ok() {
@@ -97,18 +94,79 @@ impl Address {
         }
         ended
             .and_then(|connection| {
-                connection.set_read_timeout(Some(PATIENCE))?;
                 connection.set_write_timeout(Some(PATIENCE))?;
                 Ok(connection)
             })
-            .map_err(|error| Failure::connect(&self.to_string(), &error))
+            .map_err(|error| self.cannot_connect(&error))
+    }
+
+    /// The failure of a server that could not listen here.
+    #[must_use]
+    pub fn cannot_listen(&self, error: &io::Error) -> Failure {
+        let advice = match error.kind() {
+            ErrorKind::AddrInUse => {
+                "See who holds it (Linux: ss -ltnp, macOS: lsof -nP \
+                 -iTCP -sTCP:LISTEN, Windows: netstat -ano), or let the \
+                 system pick a free one: --port 0."
+            }
+            ErrorKind::PermissionDenied if self.port < 1024 => {
+                "Ports under 1024 need a privilege: take a port from 1024 \
+                 up, or let the system pick one: --port 0."
+            }
+            ErrorKind::PermissionDenied => {
+                "The system reserves this port: take another, or let the \
+                 system pick one: --port 0."
+            }
+            ErrorKind::AddrNotAvailable => {
+                "Listen on an address of this machine: 127.0.0.1 (this \
+                 machine alone can connect) or 0.0.0.0 (every network it \
+                 is in)."
+            }
+            _ => "Try --host 127.0.0.1 and --port 0.",
+        };
+        let what = format!("cannot listen on {self}");
+        Failure::new(what, report::why(error), advice)
+    }
+
+    fn cannot_connect(&self, error: &io::Error) -> Failure {
+        let advice = match error.kind() {
+            ErrorKind::ConnectionRefused => {
+                "Start the server first, and give the client the address \
+                 of its [LISTENING] line: --host and --port."
+            }
+            ErrorKind::TimedOut => {
+                "The server's queue is full, or a firewall drops the \
+                 packets, or no machine has this address."
+            }
+            _ => "Check --host and --port.",
+        };
+        let what = format!("cannot connect to {self}");
+        Failure::new(what, report::why(error), advice)
+    }
+
+    /// The failure of a client whose conversation with the server here broke
+    /// off.
+    #[must_use]
+    pub fn went_away(&self, error: &io::Error) -> Failure {
+        let (what, advice) = match error.kind() {
+            ErrorKind::InvalidData => (
+                "does not speak this protocol",
+                "Client and server must be of the same lesson.",
+            ),
+            _ => (
+                "went away in the middle",
+                "The server's terminal may say why.",
+            ),
+        };
+        Failure::new(format!("{self} {what}"), report::why(error), advice)
     }
 }
 
 /// `127.0.0.1:8080`, `localhost:8080`, `[::1]:8080`.
 impl Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = report::escaped(self.host.as_bytes());
+        let host =
+            report::escaped(self.host.trim_matches(['[', ']']).as_bytes());
         if host.contains(':') {
             write!(f, "[{host}]:{}", self.port)
         } else {
@@ -136,5 +194,30 @@ impl Limits {
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_to_listen_has_its_own_advice() {
+        let cases = [
+            (ErrorKind::AddrInUse, 8080, "ss -ltnp"),
+            (ErrorKind::PermissionDenied, 80, "under 1024"),
+            (ErrorKind::PermissionDenied, 8080, "reserves this port"),
+            (ErrorKind::AddrNotAvailable, 8080, "of this machine"),
+            (ErrorKind::Other, 8080, "--port 0"),
+        ];
+        for (kind, port, advice) in cases {
+            let address = Address { host: "::1".to_owned(), port };
+
+            let text = address.cannot_listen(&kind.into()).to_string();
+
+            let what = format!("cannot listen on [::1]:{port}: ");
+            assert!(text.starts_with(&what), "{text}");
+            assert!(text.contains(advice), "{text}");
+        }
     }
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::shutdown::Shutdown;
 
-/// How long one wait may last before we look for a Ctrl-C again.
-const GLANCE: Duration = Duration::from_millis(200);
+/// How long one wait lasts before we look for a Ctrl-C again.
+const POLL_TIME: Duration = Duration::from_millis(200);
 
 /// A connection whose reads and writes all end by one moment.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl<'a> Timed<'a> {
         Self { connection, time, until, stop: None }
     }
 
-    /// Waits end at Ctrl-C as well.
+    /// Waits end at Ctrl-C as well. On Windows a write does not: see below.
     #[must_use]
     pub fn or_stop(self, stop: &'a Shutdown) -> Self {
         Self { stop: Some(stop), ..self }
@@ -43,23 +43,28 @@ impl<'a> Timed<'a> {
     /// [`ErrorKind::ConnectionAborted`] at Ctrl-C, and those of recv(2).
     pub fn wait(&self) -> io::Result<()> {
         loop {
-            let turn = self.left()?.min(GLANCE);
+            self.check_stop()?;
+            let turn = self.left()?.min(POLL_TIME);
             self.connection.set_read_timeout(Some(turn))?;
             // A peek takes nothing. Windows may lose the bytes of a *read*
             // that times out, so a read only follows when it need not wait.
             match self.connection.peek(&mut [0]) {
-                Err(error) if is_timeout(&error) => {}
+                Err(error) if try_again(&error) => {}
                 ended => return ended.map(|_| ()),
             }
         }
     }
 
-    /// What is left of the time; an error when nothing is.
-    fn left(&self) -> io::Result<Duration> {
+    fn check_stop(&self) -> io::Result<()> {
         if self.stop.is_some_and(Shutdown::requested) {
             let text = "the server is stopping";
             return Err(io::Error::new(ErrorKind::ConnectionAborted, text));
         }
+        Ok(())
+    }
+
+    /// What is left of the time; an error when nothing is.
+    fn left(&self) -> io::Result<Duration> {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             let text = format!("kept us waiting for {:?}", self.time);
@@ -82,10 +87,11 @@ impl Write for Timed<'_> {
             let left = self.left()?;
             // Windows does not say how much of a timed-out write has left,
             // so there it cannot be tried again: it gets all the time.
-            let turn = if cfg!(windows) { left } else { left.min(GLANCE) };
+            let turn = if cfg!(windows) { left } else { left.min(POLL_TIME) };
             self.connection.set_write_timeout(Some(turn))?;
             match self.connection.write(bytes) {
-                Err(error) if is_timeout(&error) => {}
+                // An answer that need not wait leaves even at Ctrl-C.
+                Err(error) if try_again(&error) => self.check_stop()?,
                 ended => return ended,
             }
         }
@@ -96,10 +102,15 @@ impl Write for Timed<'_> {
     }
 }
 
-/// A socket's time-out has one kind on Unix and another on Windows.
-#[must_use]
-pub fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+/// Whether the wait just took its turn, or was interrupted: stopped with
+/// Ctrl-Z, and continued (signal(7)).
+///
+/// A socket's own time-out has one kind on Unix and another on Windows. On
+/// Unix `TimedOut` is something else: the peer's machine does not answer.
+fn try_again(error: &io::Error) -> bool {
+    let timeout =
+        if cfg!(windows) { ErrorKind::TimedOut } else { ErrorKind::WouldBlock };
+    [timeout, ErrorKind::Interrupted].contains(&error.kind())
 }
 
 #[cfg(test)]

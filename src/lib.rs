@@ -14,8 +14,10 @@
 //!
 //! - [`cli`] gives `--host`, `--port` and the limits, as flags;
 //! - [`report`] prints events, and errors that say what to do;
-//! - [`shutdown`] turns Ctrl-C into a flag.
+//! - [`shutdown`] turns Ctrl-C into a flag;
+//! - [`accept_retry`] rests after a failed `accept`.
 
+pub mod accept_retry;
 pub mod cli;
 pub mod deadline;
 pub mod hang_up;

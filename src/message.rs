@@ -15,7 +15,7 @@ pub const HEADER: usize = 64;
 /// The longest body that is taken unless told otherwise, in bytes: 1 MiB.
 pub const DEFAULT_LIMIT: u64 = 1024 * 1024;
 
-/// So much is allocated before the first byte has come.
+/// How many bytes are allocated before the first one has come.
 const FIRST_BYTES: u64 = 4 * 1024;
 
 /// Sends a message. Header and body leave in one write: with two, the kernel
@@ -115,19 +115,21 @@ pub fn cut(part: &'static str, got: u64, of: u64) -> io::Error {
     Error::Cut { part, got, of, why: None }.into()
 }
 
-/// Tells the peer why, if a conversation `ended` with a refusal. This is the
-/// last word: where the next message begins is unknown.
+/// Tells the peer why, if a conversation `ended` with a refusal; `ERROR` and
+/// the reason are our last words, since nobody knows where the next message
+/// begins. Returns how the conversation ended.
 ///
 /// # Errors
-/// Those of the writer, or how the conversation ended.
-pub fn last_word(
+/// As the conversation ended.
+pub fn answer_refusal(
     writer: &mut impl Write,
     ended: io::Result<()>,
 ) -> io::Result<()> {
     if let Err(error) = &ended
         && error.kind() == ErrorKind::InvalidData
     {
-        write(writer, format!("ERROR {error}").as_bytes())?;
+        // If the peer is gone, the refusal is still what there is to report.
+        let _ = write(writer, format!("ERROR {error}").as_bytes());
     }
     ended
 }

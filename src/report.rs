@@ -6,20 +6,11 @@ use std::net::SocketAddr;
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use colored::{Color, Colorize};
 
-use crate::shutdown::Shutdown;
-
 /// An event shows at most this many characters of what a peer sent.
 pub const SHOWN: usize = 60;
-
-/// How long a server rests after a failed `accept` before it tries again.
-pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Failures of `accept` that are closer together than this are one spell.
-pub const SPELL_GAP: Duration = Duration::from_secs(1);
 
 /// The word in brackets that an event begins with.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +64,9 @@ impl Tag {
 }
 
 /// Prints one event, `[TAG] text`, as one line on stdout.
+///
+/// Whoever stops reading stops the server, too: Ctrl-S in a terminal does,
+/// until Ctrl-Q.
 pub fn event(tag: Tag, text: impl Display) {
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();
@@ -92,9 +86,15 @@ pub fn listening(address: SocketAddr) {
     event(Tag::Listening, format_args!("{address} (Ctrl-C stops the server)"));
 }
 
-/// Reports one visitor's trouble as one `[ERROR]` line.
+/// Reports one visitor's trouble as one line: `[TIMED OUT]` if it kept us
+/// waiting, `[ERROR]` for all else.
 pub fn trouble(peer: SocketAddr, error: &io::Error) {
-    remark(Tag::Error, format_args!("{peer} {}", why(error)));
+    let text = format!("{peer} {}", why(error));
+    if error.kind() == ErrorKind::TimedOut {
+        event(Tag::TimedOut, text);
+    } else {
+        remark(Tag::Error, text);
+    }
 }
 
 /// A panic hook that reports a visitor's panic as one `[ERROR]` line.
@@ -174,7 +174,7 @@ pub fn why(error: &io::Error) -> String {
         _ if error.get_ref().is_some() => return error.to_string(),
         _ if no_descriptor_left(error) => "no file descriptors are left",
         ErrorKind::AddrInUse => "the port is in use",
-        ErrorKind::AddrNotAvailable => "no interface here has this address",
+        ErrorKind::AddrNotAvailable => "this machine has no such address",
         ErrorKind::PermissionDenied => "permission denied",
         ErrorKind::ConnectionRefused => "nobody listens there",
         ErrorKind::ConnectionReset => "the connection was reset",
@@ -212,7 +212,7 @@ fn without_number(words: &str) -> String {
 /// A failure that ends the program: what failed, why, and what to do.
 #[derive(Debug)]
 pub struct Failure {
-    what: String,
+    text: String,
     advice: String,
 }
 
@@ -223,76 +223,14 @@ impl Failure {
         why: impl Display,
         advice: impl Into<String>,
     ) -> Self {
-        let what = format!("{what}: {why}");
-        let advice = advice.into();
-        Self { what, advice }
-    }
-
-    /// A server could not listen on `address`.
-    #[must_use]
-    pub fn listen(address: &str, port: u16, error: &io::Error) -> Self {
-        let advice = match error.kind() {
-            ErrorKind::AddrInUse => {
-                "See who holds it (Linux: ss -ltnp, macOS: lsof -nP \
-                 -iTCP -sTCP:LISTEN, Windows: netstat -ano), or let the \
-                 system pick a free one: --port 0."
-            }
-            ErrorKind::PermissionDenied if port < 1024 => {
-                "Ports under 1024 need a privilege: take a port from 1024 \
-                 up, or let the system pick one: --port 0."
-            }
-            ErrorKind::PermissionDenied => {
-                "The system reserves this port: take another, or let the \
-                 system pick one: --port 0."
-            }
-            ErrorKind::AddrNotAvailable => {
-                "Listen on an address of this machine: 127.0.0.1 (this \
-                 machine alone can connect) or 0.0.0.0 (every network it \
-                 is in)."
-            }
-            _ => "Try --host 127.0.0.1 and --port 0.",
-        };
-        Self::new(format!("cannot listen on {address}"), why(error), advice)
-    }
-
-    /// A client could not connect to `address`.
-    #[must_use]
-    pub fn connect(address: &str, error: &io::Error) -> Self {
-        let advice = match error.kind() {
-            ErrorKind::ConnectionRefused => {
-                "Start the server first, and give the client the address \
-                 of its [LISTENING] line: --host and --port."
-            }
-            ErrorKind::TimedOut | ErrorKind::WouldBlock => {
-                "The server's queue is full, or a firewall drops the \
-                 packets, or no machine has this address."
-            }
-            _ => "Check --host and --port.",
-        };
-        Self::new(format!("cannot connect to {address}"), why(error), advice)
-    }
-
-    /// A conversation with the server at `address` broke off.
-    #[must_use]
-    pub fn went_away(address: impl Display, error: &io::Error) -> Self {
-        let (what, advice) = match error.kind() {
-            ErrorKind::InvalidData => (
-                "does not speak this protocol",
-                "Client and server must be of the same lesson.",
-            ),
-            _ => (
-                "went away in the middle",
-                "The server's terminal may say why.",
-            ),
-        };
-        Self::new(format!("{address} {what}"), why(error), advice)
+        Self { text: format!("{what}: {why}"), advice: advice.into() }
     }
 }
 
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The second line stands under the text, not under the tag.
-        write!(f, "{}\n        {}", self.what, self.advice)
+        write!(f, "{}\n        {}", self.text, self.advice)
     }
 }
 
@@ -305,30 +243,6 @@ pub fn exit_code(ended: Result<(), Failure>) -> ExitCode {
             remark(Tag::Error, failure);
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Failures of `accept` that follow each other closely, reported once.
-///
-/// When no file descriptor is left, `accept` fails at once, again and again:
-/// without a rest the server would spin, and flood its own output.
-#[derive(Debug, Default)]
-pub struct Spell {
-    last: Option<Instant>,
-}
-
-impl Spell {
-    /// Reports the first failure of a spell, then rests for
-    /// [`ACCEPT_PAUSE`], or until Ctrl-C.
-    pub fn rest(&mut self, error: &io::Error, stop: &Shutdown) {
-        let same = self.last.is_some_and(|last| last.elapsed() < SPELL_GAP);
-        if !same {
-            let why = why(error);
-            let text = format!("cannot accept a connection: {why}; retrying");
-            remark(Tag::Error, text);
-        }
-        self.last = Some(Instant::now());
-        stop.pause(ACCEPT_PAUSE);
     }
 }
 
@@ -346,11 +260,11 @@ impl Printer {
     /// # Errors
     /// When nobody reads stdout any more.
     pub fn print(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let stdout = io::stdout();
-        let safe = stdout.is_terminal().then(|| self.for_terminal(bytes));
-        let bytes = safe.as_deref().map_or(bytes, str::as_bytes);
-        let mut stdout = stdout.lock();
-        let printed = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        let printed = if io::stdout().is_terminal() {
+            write_out(self.for_terminal(bytes).as_bytes())
+        } else {
+            write_out(bytes)
+        };
         printed.map_err(|error| {
             let advice = "The program that read our output has ended.";
             Failure::new("cannot print", why(&error), advice)
@@ -360,26 +274,35 @@ impl Printer {
     fn for_terminal(&mut self, bytes: &[u8]) -> String {
         self.begun.extend_from_slice(bytes);
         let bytes = std::mem::take(&mut self.begun);
-        let mut text = String::new();
-        let mut chunks = bytes.utf8_chunks().peekable();
-        while let Some(chunk) = chunks.next() {
-            for c in chunk.valid().chars() {
-                match c {
-                    '\n' | '\r' | '\t' => text.push(c),
-                    c if c.is_control() => text.extend(c.escape_debug()),
-                    c => text.push(c),
-                }
-            }
-            let rest = chunk.invalid();
-            let unfinished = str::from_utf8(rest)
-                .is_err_and(|error| error.error_len().is_none());
-            if unfinished && chunks.peek().is_none() {
-                self.begun = rest.to_vec();
-            } else {
-                text.push_str(&escaped(rest));
-            }
-        }
-        text
+        let whole = bytes.len() - unfinished(&bytes);
+        self.begun = bytes[whole..].to_vec();
+        let lines = bytes[..whole].split(|byte| *byte == b'\n');
+        let lines: Vec<_> = lines
+            .map(|line| escaped(line.strip_suffix(b"\r").unwrap_or(line)))
+            .collect();
+        lines.join("\n")
+    }
+}
+
+impl Drop for Printer {
+    fn drop(&mut self) {
+        // The end of the character did not come.
+        let _ = write_out(escaped(&self.begun).as_bytes());
+    }
+}
+
+fn write_out(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
+/// How many bytes at the end are the beginning of a character.
+fn unfinished(bytes: &[u8]) -> usize {
+    let last = bytes.utf8_chunks().last().map_or(&[][..], |c| c.invalid());
+    match str::from_utf8(last) {
+        Err(error) if error.error_len().is_none() => last.len(),
+        _ => 0,
     }
 }
 
@@ -412,30 +335,16 @@ mod tests {
     #[test]
     fn a_terminal_is_not_played_with() {
         let mut printer = Printer::default();
-        assert_eq!(printer.for_terminal(b"\x1b[2J\xff!"), r"\u{1b}[2J\xff!");
-    }
-
-    #[test]
-    fn each_failure_to_listen_has_its_own_advice() {
-        let cases = [
-            (ErrorKind::AddrInUse, 8080, "ss -ltnp"),
-            (ErrorKind::PermissionDenied, 80, "under 1024"),
-            (ErrorKind::PermissionDenied, 8080, "reserves this port"),
-            (ErrorKind::AddrNotAvailable, 8080, "of this machine"),
-            (ErrorKind::Other, 8080, "--port 0"),
-        ];
-        for (kind, port, advice) in cases {
-            let failure = Failure::listen("here", port, &kind.into());
-
-            let text = failure.to_string();
-            assert!(text.starts_with("cannot listen on here: "), "{text}");
-            assert!(text.contains(advice), "{text}");
-        }
+        let text = "\x1b[2J\u{202e}a\rb\r\n".as_bytes();
+        let safe = "\\u{1b}[2J\\u{202e}a\\rb\n";
+        assert_eq!(printer.for_terminal(text), safe);
+        assert_eq!(printer.for_terminal(b"\xff!"), r"\xff!");
     }
 
     #[test]
     fn the_systems_error_number_is_not_shown() {
-        let error = io::Error::from_raw_os_error(1);
+        // No system has a kind for this number.
+        let error = io::Error::from_raw_os_error(12345);
         assert!(!why(&error).contains("os error"), "{}", why(&error));
     }
 }

@@ -1,12 +1,14 @@
 //! Ctrl-C: one flag that every loop looks at, and a way to wake `accept`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::fmt::Display;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::report::{self, Failure};
 
@@ -30,39 +32,25 @@ impl Shutdown {
         Self { requested: AtomicBool::new(false), main: thread::current() }
     }
 
-    /// Raises the flag when the user presses Ctrl-C.
-    ///
-    /// std cannot interrupt a waiting `accept`. So the program connects to
-    /// itself, at `listening`, and `accept` returns. The socket for this call
-    /// is made now: later no file descriptor may be left.
+    /// Raises the flag when the user presses Ctrl-C, and wakes `listener` if
+    /// one is given.
     ///
     /// # Errors
     /// When the system gives no socket or takes no handler.
     pub fn on_ctrl_c(
-        listening: Option<SocketAddr>,
+        listener: Option<&TcpListener>,
     ) -> Result<Arc<Self>, Failure> {
-        let failure = |error: &dyn std::fmt::Display| {
-            let what = "cannot prepare for Ctrl-C";
-            Failure::new(what, error, "Close programs that hold many files.")
-        };
-        let mut alarm = match listening.map(reachable) {
-            Some(address) => Some(
-                Socket::new(Domain::for_address(address), Type::STREAM, None)
-                    .map(|socket| (socket, address))
-                    .map_err(|error| failure(&report::why(&error)))?,
-            ),
-            None => None,
-        };
+        let alarm = listener.map(Alarm::new).transpose();
+        let mut alarm = alarm.map_err(|error| failure(report::why(&error)))?;
         let stop = Arc::new(Self::new());
         let handler = Arc::clone(&stop);
         ctrlc::set_handler(move || {
             handler.request();
-            if let Some((socket, address)) = alarm.take() {
-                // A failed call means that accept was not waiting.
-                let _ = socket.connect_timeout(&address.into(), ALARM_TIME);
+            if let Some(alarm) = alarm.take() {
+                alarm.wake();
             }
         })
-        .map_err(|error| failure(&error))?;
+        .map_err(failure)?;
         Ok(stop)
     }
 
@@ -101,6 +89,47 @@ impl Default for Shutdown {
     }
 }
 
+fn failure(why: impl Display) -> Failure {
+    let what = "cannot prepare for Ctrl-C";
+    Failure::new(what, why, "Close programs that hold many files.")
+}
+
+/// Wakes a waiting `accept`, which std cannot interrupt: the program connects
+/// to itself.
+struct Alarm {
+    /// Made beforehand, since at Ctrl-C no file descriptor may be left.
+    socket: Socket,
+    address: SocketAddr,
+    listener: TcpListener,
+}
+
+impl Alarm {
+    fn new(listener: &TcpListener) -> io::Result<Self> {
+        let address = reachable(listener.local_addr()?);
+        Ok(Self {
+            socket: Socket::new(
+                Domain::for_address(address),
+                Type::STREAM,
+                None,
+            )?,
+            address,
+            listener: listener.try_clone()?,
+        })
+    }
+
+    fn wake(self) {
+        let called =
+            self.socket.connect_timeout(&self.address.into(), ALARM_TIME);
+        if called.is_err() {
+            // Nobody can connect, say to a broadcast address, or no port is
+            // left. On Linux this wakes accept as well; elsewhere it does
+            // nothing.
+            let _ = SockRef::from(&self.listener)
+                .shutdown(std::net::Shutdown::Both);
+        }
+    }
+}
+
 /// Where a listener can be called: 0.0.0.0 means every address to `bind`, but
 /// on Windows none to `connect`.
 fn reachable(listening: SocketAddr) -> SocketAddr {
@@ -115,4 +144,23 @@ fn reachable(listening: SocketAddr) -> SocketAddr {
         _ => {}
     }
     address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listener_can_be_called() {
+        let cases = [
+            ("0.0.0.0:80", "127.0.0.1:80"),
+            ("[::]:80", "[::1]:80"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+            ("[fe80::1%2]:80", "[fe80::1%2]:80"),
+        ];
+        for (listening, called) in cases {
+            let listening = listening.parse().unwrap();
+            assert_eq!(reachable(listening), called.parse().unwrap());
+        }
+    }
 }

@@ -1,28 +1,32 @@
 //! The visitors of a server: a thread for each, a limit, and an end.
 
 use std::fmt;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, Builder};
 use std::time::Duration;
 
+use crate::accept_retry::AcceptRetry;
 use crate::cli::Limits;
 use crate::deadline::Timed;
 use crate::hang_up::hang_up;
-use crate::report::{self, Spell, Tag};
+use crate::report::{self, Tag};
 use crate::shutdown::Shutdown;
 
-/// So many at once may be on their way out beside those who are inside: see
-/// [`hang_up`], which takes up to a second.
-pub const DOORSTEP: usize = 50;
+/// What a newcomer hears when there is no room.
+pub const FULL: &str = "Server is full.";
+
+/// So many at once may be leaving, beside those who are inside: [`hang_up`]
+/// takes up to a second.
+pub const LEAVING: usize = 50;
 
 /// Lets visitors in, up to a limit, and gives each a thread of its own.
 #[derive(Debug)]
 pub struct Visitors<'a> {
-    seats: Places,
-    doorstep: Places,
+    inside: Places,
+    leaving: Places,
     timeout: Duration,
     full: &'a [u8],
     stop: &'a Shutdown,
@@ -45,8 +49,8 @@ impl<'a> Visitors<'a> {
     #[must_use]
     pub fn new(limits: &Limits, full: &'a [u8], stop: &'a Shutdown) -> Self {
         Self {
-            seats: Places::new(limits.max_clients as usize),
-            doorstep: Places::new(DOORSTEP),
+            inside: Places::new(limits.max_clients as usize),
+            leaving: Places::new(LEAVING),
             timeout: limits.timeout(),
             full,
             stop,
@@ -63,10 +67,10 @@ impl<'a> Visitors<'a> {
     {
         panic::set_hook(Box::new(report::panicked));
         let talk = &talk;
-        let mut spell = Spell::default();
+        let mut retry = AcceptRetry::default();
         // The scope ends when the last of its threads has ended.
         thread::scope(|scope| {
-            while let Some(visitor) = self.next(&listener, &mut spell) {
+            while let Some(visitor) = self.next(&listener, &mut retry) {
                 let Some(place) = self.place_for(&visitor) else {
                     continue;
                 };
@@ -76,6 +80,7 @@ impl<'a> Visitors<'a> {
                 if thread.spawn_scoped(scope, visit).is_err() {
                     let why = "the system has no thread left";
                     report::trouble(peer, &io::Error::other(why));
+                    report::event(Tag::Closed, peer);
                 }
             }
             drop(listener);
@@ -86,35 +91,43 @@ impl<'a> Visitors<'a> {
     fn next(
         &self,
         listener: &TcpListener,
-        spell: &mut Spell,
+        retry: &mut AcceptRetry,
     ) -> Option<Visitor<'a>> {
         let (timeout, stop) = (self.timeout, self.stop);
         loop {
             match listener.accept() {
+                // What woke accept was our own connection: see Shutdown.
                 _ if stop.requested() => return None,
                 Ok((connection, peer)) => {
+                    // Small answers leave at once: TCP_NODELAY in tcp(7). It
+                    // fails only if the visitor is gone, as we shall see.
+                    let _ = connection.set_nodelay(true);
                     return Some(Visitor { peer, connection, timeout, stop });
                 }
-                Err(error) => spell.rest(&error, stop),
+                Err(error) => retry.rest(&error, stop),
             }
         }
     }
 
-    /// A seat; or, if none is free, a refusal and a place on the doorstep.
+    /// A place inside; or, if none is free, a refusal and a place to leave.
     fn place_for(&self, visitor: &Visitor<'_>) -> Option<Place<'_>> {
-        if let Some(seat) = self.seats.take() {
-            visitor.event(Tag::NewConnection, &self.seats);
-            return Some(Place::Seat(seat));
+        if let Some(place) = self.inside.take() {
+            visitor.event(Tag::NewConnection, &self.inside);
+            return Some(Place::Inside(place));
         }
-        visitor.event(Tag::Refused, &self.seats);
+        visitor.event(Tag::Refused, &self.inside);
         self.refused.fetch_add(1, Ordering::Relaxed);
         // A new connection has room for these few bytes: this never waits.
-        if let Err(error) = visitor.timed().write_all(self.full) {
-            visitor.report(&error);
-            return None;
+        let told = visitor.timed().write_all(self.full);
+        if let Err(error) = &told {
+            report::trouble(visitor.peer, error);
         }
-        // In a crowd there is no room for a goodbye: it is just closed.
-        self.doorstep.take().map(Place::Doorstep)
+        // In a crowd, whoever finds no place to leave is closed at once.
+        let place = told.ok().and_then(|()| self.leaving.take());
+        if place.is_none() {
+            report::event(Tag::Closed, visitor.peer);
+        }
+        place.map(Place::Leaving)
     }
 
     /// A visit from its beginning to its end, on its own thread.
@@ -122,13 +135,13 @@ impl<'a> Visitors<'a> {
     where
         T: Fn(&Visitor<'_>) -> io::Result<()>,
     {
-        let on_the_way_out = match place {
-            Place::Doorstep(step) => step,
-            Place::Seat(seat) => {
+        let leaving = match place {
+            Place::Leaving(place) => place,
+            Place::Inside(place) => {
                 self.converse(&visitor, talk);
-                // Whoever finds room on the doorstep gives the seat back now:
-                // seeing the end, a visitor may come again at once.
-                self.doorstep.take().unwrap_or(seat)
+                // Whoever finds a place to leave gives the one inside back
+                // now: seeing the end, a visitor may come again at once.
+                self.leaving.take().unwrap_or(place)
             }
         };
         // A visitor who is gone already needs no goodbye.
@@ -136,7 +149,7 @@ impl<'a> Visitors<'a> {
         let peer = visitor.peer;
         drop(visitor);
         report::event(Tag::Closed, peer);
-        drop(on_the_way_out);
+        drop(leaving);
     }
 
     fn converse<T>(&self, visitor: &Visitor<'_>, talk: &T)
@@ -148,7 +161,7 @@ impl<'a> Visitors<'a> {
         if let Ok(Err(error)) = ended
             && !self.stop.requested()
         {
-            visitor.report(&error);
+            report::trouble(visitor.peer, &error);
         }
         self.served.fetch_add(1, Ordering::Relaxed);
     }
@@ -171,35 +184,18 @@ impl Visitor<'_> {
         Timed::new(&self.connection, self.timeout).or_stop(self.stop)
     }
 
-    /// Has what is written leave at once, even while the peer has not
-    /// acknowledged what left before: see `TCP_NODELAY` in tcp(7).
-    ///
-    /// # Errors
-    /// Those of setsockopt(2).
-    pub fn send_at_once(&self) -> io::Result<()> {
-        self.connection.set_nodelay(true)
-    }
-
     /// Prints an event about this visitor.
     pub fn event(&self, tag: Tag, text: impl fmt::Display) {
         report::event(tag, format_args!("{} {text}", self.peer));
-    }
-
-    fn report(&self, error: &io::Error) {
-        if error.kind() == ErrorKind::TimedOut {
-            self.event(Tag::TimedOut, report::why(error));
-        } else {
-            report::trouble(self.peer, error);
-        }
     }
 }
 
 /// Where a visitor stands.
 enum Place<'a> {
-    /// Inside, in conversation.
-    Seat(Taken<'a>),
+    /// In conversation.
+    Inside(Taken<'a>),
     /// On the way out, during the hang-up.
-    Doorstep(Taken<'a>),
+    Leaving(Taken<'a>),
 }
 
 /// A number of places of one kind.
@@ -263,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_ends_one_visit_and_gives_the_seat_back() {
+    fn a_panic_ends_one_visit_and_gives_the_place_back() {
         let stop = Shutdown::new();
         let visitors = Visitors::new(&LIMITS, b"full", &stop);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -294,7 +290,7 @@ mod tests {
     /// The test above once more, as a child whose stderr can be read.
     #[test]
     fn a_panic_is_one_error_line() {
-        let test = "a_panic_ends_one_visit_and_gives_the_seat_back";
+        let test = "a_panic_ends_one_visit_and_gives_the_place_back";
         let mut child =
             assert_cmd::Command::new(std::env::current_exe().unwrap());
         child.args([&format!("visitors::tests::{test}"), "--exact"]);

@@ -3,16 +3,17 @@
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
+use assert_cmd::assert::OutputAssertExt;
 use assert_cmd::cargo::cargo_bin;
 use harness::contract::{self, run};
 use harness::peer::{self, connect, end, hear, hear_all, send};
 use harness::{PATIENCE, Server, port_of_nobody};
-use predicates::prelude::*;
-use predicates::str::contains;
+use predicates::str::{contains, starts_with};
 
 const FULL: &[u8] = b"Server is full.\r\n";
 
@@ -257,6 +258,37 @@ fn a_visitor_for_whom_there_is_no_thread_is_one_line() {
 
 #[cfg(unix)]
 #[test]
+fn a_suspended_server_keeps_its_visitors() {
+    contract::a_suspended_server_keeps_its_visitors(
+        program(),
+        &[],
+        |visitor| say_and_hear(visitor, "x"),
+    );
+}
+
+/// While the server cannot accept, the kernel lets them queue. Elsewhere the
+/// system's own limit is often 128.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crowd_finds_room_in_the_queue() {
+    use harness::Signal;
+
+    let server = Server::start(program(), &["--max-clients", "300"]);
+    server.signal(Signal::SIGSTOP);
+
+    let crowd: Vec<_> = (0..200)
+        .map(|_| {
+            let a_while = Duration::from_millis(900);
+            TcpStream::connect_timeout(&server.address(), a_while).unwrap()
+        })
+        .collect();
+
+    server.signal(Signal::SIGCONT);
+    say_and_hear(crowd.last().unwrap(), "x");
+}
+
+#[cfg(unix)]
+#[test]
 fn running_out_of_descriptors_is_survived() {
     contract::running_out_of_descriptors_is_survived(
         program(),
@@ -275,6 +307,20 @@ fn ctrl_c_works_without_descriptors() {
 #[test]
 fn ctrl_c_lets_go_and_frees_the_port() {
     contract::ctrl_c_lets_go_and_frees_the_port(program(), &[]);
+}
+
+/// At a broadcast address nobody can call, the program itself included.
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_works_where_nobody_can_connect() {
+    for host in ["127.255.255.255", "0.0.0.0"] {
+        let server = Server::start(program(), &["--host", host]);
+
+        let ended = server.stop();
+
+        assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
+        assert!(ended.took < harness::STOP_TIME, "{:?}", ended.took);
+    }
 }
 
 /// Silent, talking, not reading, and one who never closes.
@@ -370,7 +416,7 @@ fn an_unknown_host_is_explained() {
 
 #[test]
 fn an_ipv6_address_works() {
-    contract::an_ipv6_address_works(program(), &[]);
+    contract::an_ipv6_address_works(program(), &[], good_visit);
 }
 
 #[test]
@@ -413,27 +459,75 @@ fn the_client_says_the_lines_of_stdin() {
     ended.success().stdout(lines).stderr("");
 }
 
+/// All has been said and heard: that is a finished job.
 #[test]
-fn the_client_prints_the_refusal_and_fails() {
+fn the_client_prints_the_refusal() {
+    let server = Server::start(program(), &["--max-clients", "1"]);
+    let inside = server.connect();
+    say_and_hear(&inside, "x");
+    let port = server.port();
+
+    for _ in 0..10 {
+        let ended = run(client(), &["--port", &port, "hello"]);
+
+        ended.success().stdout(FULL).stderr("");
+    }
+}
+
+#[test]
+fn the_client_fails_if_it_still_had_something_to_say() {
     let server = Server::start(program(), &["--max-clients", "1"]);
     let inside = server.connect();
     say_and_hear(&inside, "x");
 
-    // Lines without end, so that the client still has something to say.
     let mut client = std::process::Command::new(client())
         .args(["--port", &server.port()])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    // Whoever holds the other end of its stdin may still write.
     let stdin = client.stdin.take();
-    let ended = assert_cmd::assert::OutputAssertExt::assert(
-        client.wait_with_output().unwrap(),
-    );
+    let ended = client.wait_with_output().unwrap().assert();
 
     ended.code(1).stdout(FULL).stderr(contains("went away in the middle"));
     drop(stdin);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_client_says_when_it_cannot_read_its_input() {
+    let server = Server::start(program(), &[]);
+
+    let client = std::process::Command::new(client())
+        .args(["--port", &server.port()])
+        .stdin(std::fs::File::open("/").unwrap())
+        .output();
+
+    let ended = client.unwrap().assert();
+    ended.code(1).stdout("").stderr(starts_with("[ERROR] cannot read stdin"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_suspended_client_goes_on() {
+    let server = Server::start(program(), &[]);
+    let mut client = std::process::Command::new(client())
+        .args(["--port", &server.port()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = client.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, b"one\n").unwrap();
+    client.stdout.as_mut().unwrap().read_exact(&mut [0; 4]).unwrap();
+
+    harness::suspend(client.id());
+    std::io::Write::write_all(&mut stdin, b"two\n").unwrap();
+    drop(stdin);
+
+    client.wait_with_output().unwrap().assert().success().stdout("two\n");
 }
 
 #[test]
@@ -451,13 +545,14 @@ fn the_client_says_when_the_server_goes_away() {
     let what = format!(
         "[ERROR] {address} went away in the middle: the connection was reset\n"
     );
-    ended.code(1).stderr(predicate::str::starts_with(what));
+    ended.code(1).stderr(starts_with(what));
     server.join().unwrap();
 }
 
 #[test]
 fn the_client_says_when_nobody_listens() {
-    let port = port_of_nobody().to_string();
+    let (_nobody, port) = port_of_nobody();
+    let port = port.to_string();
 
     let ended = run(client(), &["--port", &port, "hello"]);
 

@@ -150,7 +150,7 @@ fn an_offer_and_its_content_may_come_byte_by_byte() {
     assert_eq!(store.read("slow"), b"bytes");
 }
 
-/// Whoever does not wait for READY is understood all the same.
+/// Whoever does not wait for READY is understood if the offer is good.
 #[test]
 fn content_may_be_glued_to_its_offer_and_to_the_next_one() {
     let store = Store::start(&[]);
@@ -372,6 +372,55 @@ fn a_link_is_neither_followed_nor_replaced() {
     assert!(link.is_symlink());
 }
 
+/// While an upload goes on, its bytes stand in the folder, where they will
+/// only need a name; and they do not have it yet.
+#[test]
+fn an_upload_has_no_name_before_it_is_complete() {
+    let store = Store::start(&[]);
+    let visitor = store.connect();
+    send(&visitor, offer("file", 10));
+    assert_eq!(hear_message(&visitor), "READY");
+    send(&visitor, "12345");
+
+    let names = store.names();
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert!(names[0].starts_with(".first-socket-"), "{names:?}");
+
+    send(&visitor, "67890");
+    assert_eq!(hear_message(&visitor), "SAVED 10 file");
+    assert_eq!(store.names(), ["file"]);
+}
+
+/// Nobody can tidy up after that; but no file looks finished.
+#[test]
+fn a_killed_server_leaves_no_partial_file_under_a_name() {
+    let Store { server, dir } = Store::start(&[]);
+    let visitor = server.connect();
+    send(&visitor, offer("file", 10));
+    assert_eq!(hear_message(&visitor), "READY");
+    send(&visitor, "12345");
+
+    drop(server);
+
+    assert!(!dir.path().join("file").exists());
+}
+
+#[test]
+fn what_it_prints_of_a_name_is_escaped() {
+    let mut store = Store::start(&[]);
+    let visitor = store.connect();
+    let peer = visitor.local_addr().unwrap();
+
+    send(&visitor, offer("a\x1b[2J\n", 1));
+    assert!(hear_message(&visitor).starts_with("ERROR "));
+    let line = store.server.says("[RECEIVED]");
+    assert_eq!(line, format!(r"[RECEIVED] {peer} 1 a\u{{1b}}[2J\n"));
+
+    assert_eq!(upload(&visitor, "a\u{202e}b", b"x"), "SAVED 1 a\u{202e}b");
+    let line = store.server.says("[SAVED]");
+    assert_eq!(line, format!(r"[SAVED] {peer} 1 a\u{{202e}}b"));
+}
+
 /// Both are told READY; the first to be complete gets the name.
 #[test]
 fn of_two_senders_with_one_name_one_wins() {
@@ -591,6 +640,30 @@ fn a_full_disk_is_answered_leaves_nothing_and_the_visit_goes_on() {
     assert_eq!(upload(&visitor, "small", b"x"), "SAVED 1 small");
 }
 
+/// The rest of a file that is lost anyway takes no space from the others.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_gets_its_space_back_at_once() {
+    let dir = TempDir::new().unwrap();
+    let limit = "-f 200 && trap '' XFSZ";
+    let server = Server::start_limited(program(), limit, &args(&dir));
+    let store = Store { server, dir };
+    let visitor = store.connect();
+    send(&visitor, offer("big", 1_000_000));
+    assert_eq!(hear_message(&visitor), "READY");
+
+    send(&visitor, vec![b'x'; 900_000]);
+
+    let part = store.dir.path().join(&store.names()[0]);
+    let begin = std::time::Instant::now();
+    while fs::metadata(&part).unwrap().len() > 0 {
+        assert!(begin.elapsed() < harness::PATIENCE);
+        thread::yield_now();
+    }
+    send(&visitor, vec![b'x'; 100_000]);
+    assert!(hear_message(&visitor).starts_with("ERROR "));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_folder_that_is_gone_is_answered() {
@@ -625,23 +698,22 @@ fn ctrl_c_in_the_middle_of_an_upload_leaves_nothing_behind() {
     sending.unwrap().join().unwrap();
 }
 
-/// 64 MiB through both programs: neither holds more than a little of it.
+/// 64 MiB through both programs, each of which has far less memory.
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_stays_flat_whatever_the_size() {
-    let mut store = Store::start(&[]);
+    let store = Store::start(&[]);
     let source = TempDir::new().unwrap();
     let path = source.path().join("large");
     let file = fs::File::create(&path).unwrap();
     file.set_len(64 * 1024 * 1024).unwrap();
 
-    let ended = run(
-        client(),
-        &["--port", &store.server.port(), path.to_str().unwrap()],
-    );
+    let mut command = assert_cmd::Command::new("sh");
+    command.args(["-c", "ulimit -v 40000 && exec \"$0\" \"$@\""]).arg(client());
+    command.args(["--port", &store.server.port()]).arg(&path);
+    let ended = command.timeout(harness::PATIENCE).assert();
 
     ended.success().stdout("READY\nSAVED 67108864 large\n");
-    store.server.says("[CLOSED]");
     let status = format!("/proc/{}/status", store.server.id());
     let status = fs::read_to_string(status).unwrap();
     let peak = status.lines().find(|line| line.starts_with("VmHWM:"));
@@ -657,6 +729,38 @@ fn a_reset_is_one_line_and_nobody_elses() {
         &args(&dir),
         good_visit,
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_suspended_server_keeps_its_visitors() {
+    let dir = TempDir::new().unwrap();
+    let count = AtomicU64::new(0);
+    let talk = |visitor: &TcpStream| {
+        let name = format!("file {}", count.fetch_add(1, Ordering::SeqCst));
+        let receipt = format!("SAVED 1 {name}");
+        assert_eq!(upload(visitor, &name, b"x"), receipt);
+    };
+    contract::a_suspended_server_keeps_its_visitors(
+        program(),
+        &args(&dir),
+        talk,
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_suspended_server_keeps_an_upload() {
+    let store = Store::start(&[]);
+    let visitor = store.connect();
+    send(&visitor, offer("half", 4));
+    assert_eq!(hear_message(&visitor), "READY");
+    send(&visitor, "ha");
+
+    harness::suspend(store.server.id());
+
+    send(&visitor, "lf");
+    assert_eq!(hear_message(&visitor), "SAVED 4 half");
 }
 
 #[cfg(unix)]
@@ -721,7 +825,7 @@ fn an_unknown_host_is_explained() {
 #[test]
 fn an_ipv6_address_works() {
     let dir = TempDir::new().unwrap();
-    contract::an_ipv6_address_works(program(), &args(&dir));
+    contract::an_ipv6_address_works(program(), &args(&dir), good_visit);
 }
 
 #[test]
@@ -804,6 +908,21 @@ fn the_client_goes_on_after_a_refusal_and_then_fails() {
     assert_eq!(store.names(), ["short", "twin"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_the_client_prints_of_a_name_is_escaped() {
+    let store = Store::start(&[]);
+    let (dir, mut paths) = files(&[("it's wörld", b"x")]);
+    paths.push(dir.path().join("absent\x1b[2J"));
+
+    let ended = run_client(&store.server.port(), &paths);
+
+    ended
+        .code(1)
+        .stderr(contains("[SENT] 1 bytes of it's wörld\n"))
+        .stderr(contains(r"absent\u{1b}[2J: there is no such file"));
+}
+
 #[test]
 fn the_client_says_when_the_server_goes_away() {
     let (address, server) = peer::serve_one(|connection| {
@@ -824,7 +943,8 @@ fn the_client_says_when_the_server_goes_away() {
 fn the_client_says_when_nobody_listens() {
     let (_dir, paths) = files(&[("file", b"x")]);
 
-    let ended = run_client(&port_of_nobody().to_string(), &paths);
+    let (_nobody, port) = port_of_nobody();
+    let ended = run_client(&port.to_string(), &paths);
 
     ended.code(1).stdout("").stderr(contains("nobody listens there"));
 }

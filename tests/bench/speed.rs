@@ -13,14 +13,14 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
-use harness::{peer, port_of_nobody};
+use harness::peer;
 use tempfile::TempDir;
 
 const SIZE: u64 = 1024 * 1024 * 1024;
@@ -66,8 +66,9 @@ impl Drop for Background {
 
 /// A port, as a number and as it is written on a command line.
 fn port() -> (SocketAddr, String) {
-    let port = port_of_nobody();
-    ((Ipv4Addr::LOCALHOST, port).into(), port.to_string())
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    (address, address.port().to_string())
 }
 
 fn wait_for(address: SocketAddr) {

@@ -26,8 +26,7 @@ pub use unix::*;
 #[must_use]
 pub fn run(program: &Path, args: &[&str]) -> Assert {
     let mut command = Command::new(program);
-    command.env_remove("CLICOLOR_FORCE").timeout(PATIENCE);
-    command.args(args).assert()
+    command.args(args).timeout(PATIENCE).assert()
 }
 
 /// Judges a failure: two lines on stderr, what failed and what to do.
@@ -60,7 +59,7 @@ pub fn a_foreign_address_is_explained(program: &Path, args: &[&str]) {
 
     let ended = run(program, &[&foreign, args].concat());
 
-    let what = "cannot listen on 203.0.113.9:0: no interface here";
+    let what = "cannot listen on 203.0.113.9:0: this machine has no";
     explained(ended, what, "127.0.0.1");
 }
 
@@ -70,7 +69,8 @@ pub fn an_unknown_host_is_explained(program: &Path, args: &[&str]) {
 
     let ended = run(program, &[&unknown, args].concat());
 
-    explained(ended, "cannot find no-such-host.invalid", "--host 127.0.0.1");
+    let what = "cannot find \"no-such-host.invalid\": the name could not";
+    explained(ended, what, "--host 127.0.0.1");
 }
 
 /// `--help` ends with 0 and tells each of the defaults.
@@ -88,10 +88,14 @@ pub fn wrong_usage_exits_with_2(program: &Path) {
     }
 }
 
-/// IPv6: the address in brackets, and visitors come in.
+/// IPv6: the address in brackets, and visitors are served.
 ///
 /// On a machine without IPv6 the server has to say so.
-pub fn an_ipv6_address_works(program: &Path, args: &[&str]) {
+pub fn an_ipv6_address_works(
+    program: &Path,
+    args: &[&str],
+    good: impl Fn(SocketAddr),
+) {
     let args = [&["--host", "::1"], args].concat();
     if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
         let args = [&["--port", "0"], &args[..]].concat();
@@ -104,7 +108,7 @@ pub fn an_ipv6_address_works(program: &Path, args: &[&str]) {
     let server = Server::spawn(command);
 
     assert!(server.address().is_ipv6(), "{}", server.address());
-    drop(server.connect());
+    good(server.address());
 }
 
 /// A visitor who breaks off is one `[ERROR]` line, and the next is served.
@@ -116,7 +120,7 @@ pub fn a_reset_is_one_line_and_nobody_elses(
     let mut server = Server::start(program, args);
     let visitor = server.connect();
     let peer = visitor.local_addr().unwrap();
-    server.says("[NEW CONNECTION]");
+    server.says(&format!("[NEW CONNECTION] {peer}"));
     send(&visitor, "x");
 
     reset(visitor);

@@ -20,11 +20,15 @@ pub mod peer;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
+
+#[cfg(unix)]
+pub use nix::sys::signal::Signal;
+use socket2::{Domain, Socket, Type};
 
 /// Nothing in a test waits longer than this: a hang becomes a failure.
 pub const PATIENCE: Duration = Duration::from_secs(15);
@@ -87,8 +91,6 @@ impl Server {
     #[must_use]
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command
-            // The first would have colours in a pipe.
-            .env_remove("CLICOLOR_FORCE")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -168,29 +170,63 @@ impl Server {
     #[track_caller]
     #[must_use]
     pub fn stop(self) -> Ended {
-        self.end_by(nix::sys::signal::Signal::SIGINT)
+        self.end_by(Signal::SIGINT)
     }
 
     /// Like [`Server::stop`], with another signal.
     #[cfg(unix)]
     #[track_caller]
     #[must_use]
-    pub fn end_by(mut self, signal: nix::sys::signal::Signal) -> Ended {
+    pub fn end_by(mut self, signal: Signal) -> Ended {
         let begin = Instant::now();
-        let id = i32::try_from(self.child.id()).expect("a process id");
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), signal)
-            .expect("the server should still run");
-        // The pipe ends when the process does.
-        self.stdout.drain();
+        self.signal(signal);
+        let status = self.wait();
         let took = begin.elapsed();
+        self.stdout.drain();
         self.stderr.drain();
-        let status = self.child.wait().expect("it is our child");
         Ended {
             status,
             took,
             stdout: std::mem::take(&mut self.stdout.all),
             stderr: std::mem::take(&mut self.stderr.all),
         }
+    }
+
+    /// Sends the server a signal.
+    #[cfg(unix)]
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.id()).expect("a process id");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), signal)
+            .expect("the server should still run");
+    }
+
+    #[cfg(unix)]
+    #[track_caller]
+    fn wait(&mut self) -> ExitStatus {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("our child") {
+                return status;
+            }
+            if Instant::now() > until {
+                self.fail("the process", "end");
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Stops a process as Ctrl-Z does, and lets it go on as `fg` does.
+#[cfg(unix)]
+pub fn suspend(id: u32) {
+    use nix::sys::signal::{Signal, kill};
+
+    let id = nix::unistd::Pid::from_raw(i32::try_from(id).expect("an id"));
+    for signal in [Signal::SIGSTOP, Signal::SIGCONT] {
+        kill(id, signal).expect("the process should still run");
+        // It is stopped for a while, and then runs for a while.
+        thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -262,9 +298,15 @@ impl Lines {
     }
 }
 
-/// A port on which nobody listens; it was free a moment ago.
+/// A port on which nobody listens, for as long as the socket is kept.
 #[must_use]
-pub fn port_of_nobody() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
+pub fn port_of_nobody() -> (Socket, u16) {
+    // Bound, but not listening: connections are refused.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None);
+    let socket = socket.expect("a socket");
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&any.into()).expect("a free port");
+    let bound = socket.local_addr().expect("it is bound");
+    let port = bound.as_socket().expect("it is IPv4").port();
+    (socket, port)
 }

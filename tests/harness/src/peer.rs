@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::PATIENCE;
 
@@ -16,6 +16,21 @@ use crate::PATIENCE;
 pub fn connect(address: SocketAddr) -> TcpStream {
     let connection = TcpStream::connect_timeout(&address, PATIENCE)
         .expect("the server should accept a connection");
+    with_patience(&connection);
+    connection
+}
+
+/// Like [`connect`], with room for very little at our end: what we do not
+/// read stays with the server's kernel.
+#[track_caller]
+#[must_use]
+pub fn connect_with_little_room(address: SocketAddr) -> TcpStream {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, None).expect("a socket");
+    // The kernel takes the least that it allows.
+    socket.set_recv_buffer_size(1).expect("it is open");
+    socket.connect_timeout(&address.into(), PATIENCE).expect("a server");
+    let connection = socket.into();
     with_patience(&connection);
     connection
 }
@@ -82,15 +97,6 @@ pub fn hear_all(mut connection: &TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     connection.read_to_end(&mut bytes).expect("an orderly end, not a reset");
     bytes
-}
-
-/// Whether the connection is over, in whatever way.
-#[must_use]
-pub fn is_over(mut connection: &TcpStream) -> bool {
-    match connection.read(&mut [0; 1024]) {
-        Ok(count) => count == 0,
-        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
-    }
 }
 
 /// Breaks the connection off: the server sees "connection reset".

@@ -1,20 +1,18 @@
 //! The promises that need a signal or a limit, which only Unix has.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-
 use crate::peer;
-use crate::{STOP_TIME, Server};
+use crate::{STOP_TIME, Server, Signal, suspend};
 
 /// Ctrl-C with a visitor inside: the visitor is let go, the process ends in
 /// time with 0 and its totals, and a new one gets the same port at once.
 pub fn ctrl_c_lets_go_and_frees_the_port(program: &Path, args: &[&str]) {
-    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let mut server = Server::start(program, args);
         let (address, port) = (server.address(), server.port());
         let visitor = server.connect();
@@ -35,27 +33,54 @@ pub fn ctrl_c_lets_go_and_frees_the_port(program: &Path, args: &[&str]) {
     }
 }
 
-/// No file descriptor left: one line for the whole spell, no spin, and the
-/// server comes back when descriptors do.
+/// No file descriptor left: one line for each spell, and the server comes
+/// back when descriptors do.
 pub fn running_out_of_descriptors_is_survived(
     program: &Path,
     args: &[&str],
     good: impl Fn(SocketAddr),
 ) {
+    const CROWD: usize = 30;
     let mut server = Server::start_limited(program, "-n 24", args);
-    let mut crowd: Vec<_> = (0..30).map(|_| server.connect()).collect();
+    for _ in 0..2 {
+        let crowd: Vec<_> = (0..CROWD).map(|_| server.connect()).collect();
 
-    let line = server.complains("[ERROR]");
-    // Long enough for several tries, each of which fails.
-    thread::sleep(Duration::from_millis(500));
-    crowd.clear();
+        let line = server.complains("cannot accept");
+        assert!(line.contains("no file descriptors are left"), "{line}");
+        // Several tries, each of which fails; and when the crowd has gone,
+        // the spell is over.
+        thread::sleep(Duration::from_millis(500));
+        drop(crowd);
+        for _ in 0..CROWD {
+            server.says("[CLOSED]");
+        }
+        thread::sleep(Duration::from_millis(1100));
 
-    assert!(line.contains("no file descriptors are left"), "{line}");
-    good(server.address());
+        good(server.address());
+        server.says("[CLOSED]");
+    }
     let ended = server.stop();
     assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
     let of_accept = |line: &&String| line.contains("cannot accept");
-    assert_eq!(ended.stderr.iter().filter(of_accept).count(), 1, "{ended:#?}");
+    assert_eq!(ended.stderr.iter().filter(of_accept).count(), 2, "{ended:#?}");
+}
+
+/// Ctrl-Z and `fg`, or a debugger that attaches: visitors stay.
+pub fn a_suspended_server_keeps_its_visitors(
+    program: &Path,
+    args: &[&str],
+    talk: impl Fn(&TcpStream),
+) {
+    let server = Server::start(program, args);
+    let visitor = server.connect();
+    talk(&visitor);
+
+    for _ in 0..3 {
+        suspend(server.id());
+    }
+
+    talk(&visitor);
+    assert!(server.stop().stderr.is_empty());
 }
 
 /// Ctrl-C while no file descriptor is left.

@@ -1,0 +1,70 @@
+//! What to do when `accept` fails: say so once, rest, try again.
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use crate::report::{self, Tag};
+use crate::shutdown::Shutdown;
+
+/// How long a server rests after a failed `accept` before it tries again.
+pub const PAUSE: Duration = Duration::from_millis(100);
+
+/// Failures that are closer together than this are one spell.
+pub const SPELL_GAP: Duration = Duration::from_secs(1);
+
+/// Reports a spell of failures once, and rests after each.
+///
+/// When no file descriptor is left, `accept` fails at once, again and again:
+/// without a rest the server would spin, and flood its own output.
+#[derive(Debug, Default)]
+pub struct AcceptRetry {
+    last: Option<Instant>,
+}
+
+impl AcceptRetry {
+    /// Reports `error` if it begins a spell, then rests for [`PAUSE`], or
+    /// until Ctrl-C.
+    pub fn rest(&mut self, error: &io::Error, stop: &Shutdown) {
+        if is_one_visitors(error) {
+            return;
+        }
+        let same = self.last.is_some_and(|last| last.elapsed() < SPELL_GAP);
+        if !same {
+            let why = report::why(error);
+            let text = format!("cannot accept a connection: {why}; retrying");
+            report::remark(Tag::Error, text);
+        }
+        self.last = Some(Instant::now());
+        stop.pause(PAUSE);
+    }
+}
+
+/// A visitor who broke off while waiting in the queue, on systems that tell
+/// (accept(2), section ERRORS), or a wait that was interrupted: the next
+/// visitor need not wait for that.
+fn is_one_visitors(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::Interrupted
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_visitor_who_broke_off_holds_up_nobody() {
+        let stop = Shutdown::new();
+        let mut retry = AcceptRetry::default();
+        let begin = Instant::now();
+
+        retry.rest(&ErrorKind::ConnectionAborted.into(), &stop);
+        assert!(begin.elapsed() < PAUSE);
+
+        retry.rest(&ErrorKind::Other.into(), &stop);
+        assert!(begin.elapsed() >= PAUSE);
+    }
+}
