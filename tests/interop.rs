@@ -251,7 +251,7 @@ fn a_clients_terminal_is_not_played_with() {
     let args = ["", client, "--port", &server.port()];
     let ended = run_python("terminal.py", &args);
 
-    ended.success().stdout("\\u{1b}[2J wörld\r\r\n");
+    ended.success().stdout("\\u{1b}[2J wörld\r\n");
 }
 
 #[test]
