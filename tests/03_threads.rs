@@ -56,6 +56,26 @@ fn what_is_sent_comes_back_byte_for_byte_until_the_visitor_ends() {
     speaking.unwrap().join().unwrap();
 }
 
+/// When the buffers are full, a write takes less than it is given.
+#[test]
+fn who_reads_late_gets_every_byte() {
+    let server = Server::start(program(), &[]);
+    let visitor = server.connect();
+    let speaker = visitor.try_clone().unwrap();
+    let bytes: Vec<u8> = (0..=250).cycle().take(20_000_000).collect();
+    let expected = bytes.clone();
+
+    let speaking = thread::Builder::new().spawn(move || {
+        send(&speaker, bytes);
+        end(&speaker);
+    });
+    // Long enough for all buffers to fill.
+    thread::sleep(Duration::from_millis(700));
+
+    assert!(hear_all(&visitor) == expected);
+    speaking.unwrap().join().unwrap();
+}
+
 #[test]
 fn each_chunk_is_an_event_of_at_most_1024_bytes() {
     let mut server = Server::start(program(), &[]);

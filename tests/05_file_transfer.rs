@@ -365,9 +365,10 @@ fn a_link_is_neither_followed_nor_replaced() {
     let link = store.dir.path().join("link");
     std::os::unix::fs::symlink(&target, &link).unwrap();
 
-    let answer = upload(&store.connect(), "link", b"x");
+    let visitor = store.connect();
+    send(&visitor, offer("link", 1_000_000));
 
-    assert_eq!(answer, "ERROR the name is taken");
+    assert_eq!(hear_message(&visitor), "ERROR the name is taken");
     assert!(!target.exists());
     assert!(link.is_symlink());
 }
