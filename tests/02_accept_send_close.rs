@@ -70,16 +70,15 @@ fn what_it_prints_of_the_message_is_escaped() {
     assert!(server.said().iter().all(|line| !line.contains('\x1b')));
 }
 
-/// One `write` would do for a short message. 100 KB need several once a
-/// time-out is set.
+/// A visitor with little room takes it in several writes.
 #[test]
 fn a_long_message_arrives_whole() {
-    let message = "x".repeat(100_000);
+    let message = "x".repeat(130_000);
     let server = Server::start(program(), &["--message", &message]);
+    let visitor = connect_with_little_room(server.address());
+    thread::sleep(Duration::from_millis(500));
 
-    let heard = hear_all(&server.connect());
-
-    assert_eq!(heard.len(), 100_002);
+    assert_eq!(hear_all(&visitor).len(), 130_002);
 }
 
 /// Without the orderly close the unread bytes would make the kernel send a
@@ -127,23 +126,6 @@ fn a_silent_visitor_holds_up_the_next_one_for_a_second_at_most() {
     // One at a time: the first is closed before the second comes in.
     server.says(&format!("[CLOSED] {peer}"));
     server.says("[NEW CONNECTION]");
-}
-
-/// The message is longer than what fits on the way.
-#[test]
-fn a_visitor_who_does_not_take_the_message_is_given_up() {
-    let message = "x".repeat(130_000);
-    let mut server = Server::start(program(), &["--message", &message]);
-    let stuffed: Vec<_> =
-        (0..2).map(|_| connect_with_little_room(server.address())).collect();
-    let begin = Instant::now();
-
-    for visitor in &stuffed {
-        let peer = visitor.local_addr().unwrap();
-        server.says(&format!("[CLOSED] {peer}"));
-    }
-
-    assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
 }
 
 /// A byte now and then must not start the second anew each time.

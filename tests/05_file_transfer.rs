@@ -909,6 +909,56 @@ fn the_client_goes_on_after_a_refusal_and_then_fails() {
     assert_eq!(store.names(), ["short", "twin"]);
 }
 
+/// A server that sets the file's size, after it has been offered with 1000
+/// bytes; returns how many bytes came.
+fn take_while_it_changes(
+    path: &Path,
+    size: u64,
+) -> (SocketAddr, thread::JoinHandle<usize>) {
+    let path = path.to_path_buf();
+    peer::serve_one(move |connection| {
+        let _ = hear_message(&connection);
+        assert_eq!(peer::hear(&connection, 64), header(1000));
+        let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(size).unwrap();
+        send(&connection, message("READY"));
+        let mut content = vec![0; 2000];
+        let mut got = 0;
+        while got < 1000 {
+            match (&connection).read(&mut content[got..]).unwrap() {
+                0 => return got,
+                count => got += count,
+            }
+        }
+        send(&connection, message("SAVED 1000 file"));
+        let rest = hear_all(&connection);
+        got + rest.len()
+    })
+}
+
+#[test]
+fn the_client_sends_no_more_than_it_has_offered() {
+    let (_dir, paths) = files(&[("file", &[b'x'; 1000])]);
+    let (address, server) = take_while_it_changes(&paths[0], 2000);
+
+    let ended = run_client(&address.port().to_string(), &paths);
+
+    ended.success().stdout("READY\nSAVED 1000 file\n");
+    assert_eq!(server.join().unwrap(), 1000);
+}
+
+#[test]
+fn the_client_says_when_a_file_became_shorter() {
+    let (_dir, paths) = files(&[("file", &[b'x'; 1000])]);
+    let (address, server) = take_while_it_changes(&paths[0], 500);
+
+    let ended = run_client(&address.port().to_string(), &paths);
+
+    let what = "cannot read file to its end: it became shorter";
+    ended.code(1).stdout("READY\n").stderr(contains(what));
+    assert_eq!(server.join().unwrap(), 500);
+}
+
 #[cfg(unix)]
 #[test]
 fn what_the_client_prints_of_a_name_is_escaped() {
