@@ -50,9 +50,7 @@ fn run(args: &Args) -> Result<(), Failure> {
                 visitors += 1;
                 report::event(Tag::NewConnection, peer);
                 let ended = greet(connection, peer, &message, &stop);
-                if let Err(error) = ended
-                    && !stop.requested()
-                {
+                if let Err(error) = ended {
                     report::trouble(peer, &error);
                 }
                 report::event(Tag::Closed, peer);
