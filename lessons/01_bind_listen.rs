@@ -1,10 +1,13 @@
 //! 01 · Bind and listen: what the kernel does alone.
 //!
-//! This program opens a port and never accepts anybody. Connections come
-//! about all the same: the kernel makes them, and lets them queue.
+//! This program opens a port and accepts nobody. Clients connect all the
+//! same: the kernel makes the connections and keeps them in a queue.
 //!
-//! Terminal 1: `cargo run --bin 01_bind_listen`
-//! Terminal 2: `cargo run --bin 02_client` (it waits; end it with Ctrl-C)
+//! Terminal 1: `cargo run -q --bin 01_bind_listen`
+//! Terminal 2: `cargo run -q --bin 02_client`; it connects and hears nothing
+//! (end it with Ctrl-C; it gives up after a minute)
+//! Terminal 3, on Linux: `ss -tan 'sport = :8080'` shows the connection as
+//! `ESTAB`, established, though nobody has accepted it.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -79,14 +82,14 @@ fn listen_on_first(
 /// The three steps to a listener; each of them is one call to the kernel.
 fn listen(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
     let domain = Domain::for_address(address);
-    // A stream of bytes, both ways; between two machines, that is TCP.
+    // A stream of bytes in both directions: TCP.
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
     report::event(Tag::Socket, format_args!("{family}, stream (TCP)"));
 
-    // Without this, a restart has to wait until the kernel has forgotten the
-    // old connections. On Windows the option means something else: it would
-    // let two programs share a port.
+    // Without SO_REUSEADDR (socket(7)), bind fails while the kernel still
+    // remembers old connections at this port. On Windows the option would let
+    // two programs share a port.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     socket.bind(&SockAddr::from(address))?;

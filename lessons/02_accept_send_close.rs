@@ -1,7 +1,7 @@
 //! 02 · Accept, send, close: one visitor at a time, for ever.
 //!
-//! Terminal 1: `cargo run --bin 02_accept_send_close`
-//! Terminal 2: `cargo run --bin 02_client`
+//! Terminal 1: `cargo run -q --bin 02_accept_send_close`
+//! Terminal 2: `cargo run -q --bin 02_client`
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,7 +16,7 @@ use first_socket::hang_up::hang_up;
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
 
-/// How long a visitor may take to receive the message.
+/// How long sending the message may take.
 const SEND_TIME: Duration = Duration::from_secs(1);
 
 /// Greets one visitor after the other
@@ -44,7 +44,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let mut retry = AcceptRetry::default();
     loop {
         match listener.accept() {
-            // What woke accept was our own connection: see Shutdown.
+            // At Ctrl-C the program connects to itself, to wake accept.
             _ if stop.requested() => break,
             Ok((connection, peer)) => {
                 visitors += 1;

@@ -1,6 +1,7 @@
-//! The client of lesson 02: connects, and prints what it hears to the end.
+//! The client of lesson 02: connects, and prints what it hears until the
+//! server closes the connection.
 //!
-//! `cargo run --bin 02_client`, while a server runs in another terminal.
+//! `cargo run -q --bin 02_client`, while a server runs in another terminal.
 
 use std::io::Read;
 use std::process::ExitCode;
@@ -10,7 +11,7 @@ use first_socket::cli::{Address, PATIENCE};
 use first_socket::deadline::Timed;
 use first_socket::report::{self, Failure, Printer};
 
-/// At most so many bytes are read at once.
+/// The most bytes that one read takes.
 const CHUNK: usize = 1024;
 
 /// Prints what a server says, until it closes the connection

@@ -1,7 +1,7 @@
 //! The client of lesson 03: says something and prints what comes back.
 //!
-//! `cargo run --bin 03_client hello world` says two lines and leaves;
-//! `cargo run --bin 03_client` says each line that is typed, until the input
+//! `cargo run -q --bin 03_client hello world` says two lines and leaves;
+//! `cargo run -q --bin 03_client` says each line that is typed, until the input
 //! ends (Ctrl-D; on Windows Ctrl-Z and Enter).
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
@@ -17,10 +17,10 @@ use first_socket::cli::{Address, PATIENCE};
 use first_socket::deadline::Timed;
 use first_socket::report::{self, Failure, Printer};
 
-/// At most so many bytes are read at once.
+/// The most bytes that one read takes.
 const CHUNK: usize = 1024;
 
-/// When the server has closed: how long what we say may take to end.
+/// When the server has closed: how long the speaking thread may take to end.
 const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// Says lines to a server and prints what comes back
@@ -29,7 +29,7 @@ struct Args {
     #[command(flatten)]
     address: Address,
 
-    /// A line to say; without any, the lines of stdin are said
+    /// A line to say; if there is none, each line that is typed (stdin)
     text: Vec<String>,
 }
 
@@ -46,14 +46,18 @@ fn run(args: &Args) -> Result<(), Failure> {
     let (speaker, words) = (Arc::clone(&connection), args.clone());
     let speak = move || {
         let ended = say(&speaker, &words);
-        // The end of what we say; after a failure, the end of all.
+        // This ends our side; after a failure, both sides.
         let how = if ended.is_ok() { Shutdown::Write } else { Shutdown::Both };
         let _ = tell.send(ended);
         let _ = speaker.shutdown(how);
     };
     Builder::new().spawn(speak).map_err(|error| {
         let why = report::why(&error);
-        Failure::new("cannot start a thread", why, "Close some programs.")
+        Failure::new(
+            "cannot start a thread",
+            why,
+            "Close some programs, and try again.",
+        )
     })?;
     listen(&connection, &told, &args.address)
 }
@@ -71,7 +75,11 @@ fn say(mut connection: &TcpStream, args: &Args) -> Result<(), Failure> {
         line.clear();
         let count = stdin.read_until(b'\n', &mut line).map_err(|error| {
             let why = report::why(&error);
-            Failure::new("cannot read stdin", why, "Give a file or a pipe.")
+            Failure::new(
+                "cannot read stdin",
+                why,
+                "Say it with arguments instead: 03_client hello.",
+            )
         })?;
         if count == 0 {
             break;

@@ -1,8 +1,10 @@
-//! 03 · Threads: many visitors at once, each of whom can hurt only itself.
+//! 03 · Threads: many visitors at once, of whom none waits for another.
 //!
-//! Terminal 1: `cargo run --bin 03_threads`
-//! Terminal 2: `cargo run --bin 03_client`, then type; a third terminal can
-//! do the same at the same time.
+//! Terminal 1: `cargo run -q --bin 03_threads`
+//! Terminal 2: `cargo run -q --bin 03_client`, then type; Ctrl-D ends it (on
+//! Windows Ctrl-Z and Enter). A third terminal can do the same meanwhile.
+//!
+//! In the server's lines, `(1 of 50)` means: one of 50 places is taken.
 //!
 //! The accept loop, the threads and the limit are in `src/visitors.rs`: the
 //! next lessons use them again.
@@ -16,7 +18,7 @@ use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
 use first_socket::visitors::{FULL, Visitor, Visitors};
 
-/// At most so many bytes are read at once.
+/// The most bytes that one read takes.
 const CHUNK: usize = 1024;
 
 /// Sends back what each visitor says, to many visitors at once
@@ -50,7 +52,7 @@ fn run(args: &Args) -> Result<(), Failure> {
 fn echo(visitor: &Visitor<'_>) -> io::Result<()> {
     let mut chunk = [0; CHUNK];
     loop {
-        // The time begins anew with every chunk: only silence is too long.
+        // Each chunk has the whole time-out again: only silence is too long.
         let count = visitor.timed().read(&mut chunk)?;
         if count == 0 {
             return Ok(());

@@ -1,8 +1,9 @@
 //! The client of lesson 04: sends messages and prints the replies.
 //!
-//! `cargo run --bin 04_client "Hello Server!"` sends one message;
-//! `cargo run --bin 04_client` sends each line that is typed, until the input
-//! ends (Ctrl-D; on Windows Ctrl-Z and Enter).
+//! `cargo run -q --bin 04_client "Hello Server!"` sends one message;
+//! `cargo run -q --bin 04_client` sends each line that is typed, until the
+//! input ends (Ctrl-D; on Windows Ctrl-Z and Enter). A reply that says `ERROR`
+//! is printed like any other.
 
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
@@ -21,12 +22,12 @@ struct Args {
     address: Address,
 
     // A reply is the message and a little more.
-    /// The longest reply that is taken
+    /// The longest reply that is accepted
     #[arg(long, value_name = "BYTES")]
     #[arg(default_value_t = 2 * message::DEFAULT_LIMIT)]
     max_message: u64,
 
-    /// A message to send; without any, each line of stdin is one
+    /// A message to send; if there is none, each line that is typed (stdin)
     text: Vec<String>,
 }
 

@@ -1,7 +1,8 @@
-//! 04 · Length prefix: TCP carries bytes, and these programs make messages.
+//! 04 · Length prefix: TCP carries bytes without borders; a header makes
+//! messages of them.
 //!
-//! Terminal 1: `cargo run --bin 04_length_prefix`
-//! Terminal 2: `cargo run --bin 04_client "Hello Server!" "wörld"`
+//! Terminal 1: `cargo run -q --bin 04_length_prefix`
+//! Terminal 2: `cargo run -q --bin 04_client "Hello Server!" "wörld"`
 //!
 //! What a message is, byte by byte, is in `src/message.rs`.
 
@@ -24,7 +25,7 @@ struct Args {
     #[command(flatten)]
     limits: Limits,
 
-    /// The longest message that is taken
+    /// The longest message that is accepted, without its header
     #[arg(long, value_name = "BYTES", default_value_t = message::DEFAULT_LIMIT)]
     max_message: u64,
 }
@@ -52,7 +53,7 @@ fn run(args: &Args) -> Result<(), Failure> {
 /// Answers one message after the other, until the visitor ends its side.
 fn converse(visitor: &Visitor<'_>, limit: u64) -> io::Result<()> {
     loop {
-        // Two time limits: one until a message begins, one for all of it.
+        // The time-out holds twice: until a message begins, and for all of it.
         visitor.timed().wait()?;
         let body = message::read(&mut visitor.timed(), limit)?;
         let Some(body) = body else {
@@ -66,7 +67,7 @@ fn converse(visitor: &Visitor<'_>, limit: u64) -> io::Result<()> {
     }
 }
 
-/// What the server has to say to a message.
+/// The reply to a message.
 fn answer(body: &[u8]) -> String {
     // Only a whole body can be judged: a character may take several bytes,
     // and these may have come in several reads.

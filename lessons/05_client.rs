@@ -1,6 +1,7 @@
-//! The client of lesson 05: sends files and prints the receipts.
+//! The client of lesson 05: sends files and prints the server's replies, READY
+//! and SAVED, or ERROR.
 //!
-//! `cargo run --bin 05_client README.md Cargo.toml`
+//! `cargo run -q --bin 05_client README.md Cargo.toml`
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -17,7 +18,7 @@ use first_socket::message;
 use first_socket::report::{self, Failure, Printer, Tag};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-/// At most so many bytes are read and sent at once, whatever the size.
+/// The most bytes that are read and sent at once, however large the file.
 const CHUNK: usize = 64 * 1024;
 
 /// How long a receipt may take: the content must be on the server's disk.
@@ -57,7 +58,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     Err(Failure::new(
         "not every file has arrived",
         format!("{saved} of {} are saved", args.files.len()),
-        "The lines above say why. What is saved need not be sent again.",
+        "The lines above say why. Send only the others again.",
     ))
 }
 
@@ -89,10 +90,9 @@ impl Sender<'_> {
             return Ok(false);
         }
         self.send_content(name, &mut file, size)?;
-        let saved = self.hear(DISK_TIME)?.starts_with(b"SAVED ");
         let shown = report::escaped(name.as_bytes());
         report::remark(Tag::Sent, format!("{size} bytes of {shown}"));
-        Ok(saved)
+        Ok(self.hear(DISK_TIME)?.starts_with(b"SAVED "))
     }
 
     /// Sends `size` bytes of `file`; no more, even if it grows meanwhile.
@@ -144,17 +144,19 @@ impl Sender<'_> {
     }
 }
 
-/// The server waits for more bytes than there are: all that is left is to end.
+/// The server waits for bytes that do not exist: the connection must end.
 fn cannot_read(name: &str, why: &str) -> Failure {
     let what = format!("cannot read {} to its end", name.escape_debug());
-    Failure::new(what, why, "Send it when nothing changes it.")
+    Failure::new(what, why, "Send it again while nothing changes it.")
 }
 
 /// The name, the opened file and its size.
 fn open(path: &Path) -> io::Result<(&str, File, u64)> {
-    // A pipe or a device has no size, and to open one may wait for ever.
+    // A pipe or a device has no size, and opening one may wait for ever.
     if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("this is not a file"));
+        return Err(io::Error::other(
+            "this is a folder or a device, not a file",
+        ));
     }
     let name = path.file_name().and_then(OsStr::to_str);
     let name = name.ok_or(io::Error::other("the name is not UTF-8"))?;

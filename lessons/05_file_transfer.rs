@@ -1,7 +1,8 @@
-//! 05 · File transfer: trust nothing that the name or the size says.
+//! 05 · File transfer: check the name and the size; the sender may lie.
 //!
-//! Terminal 1: `cargo run --bin 05_file_transfer`
-//! Terminal 2: `cargo run --bin 05_client README.md`; look into `received/`.
+//! Terminal 1: `cargo run -q --bin 05_file_transfer`
+//! Terminal 2: `cargo run -q --bin 05_client Cargo.toml`; then look into the
+//! folder `received`. A second try is refused: the name is taken.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
@@ -15,17 +16,17 @@ use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
 use first_socket::visitors::{FULL, Visitor, Visitors};
 
-/// At most so many bytes are read and written at once, whatever the size.
+/// The most bytes that are read and written at once, however large the file.
 const CHUNK: usize = 64 * 1024;
 
-/// The longest file name, in bytes.
+/// The longest file name, in bytes: `NAME_MAX` on Linux (limits.h(0p)).
 const LONGEST_NAME: usize = 255;
 
-/// The longest message that is read as a name. It is more than a name may
-/// have: one that is a little too long is refused, and the visit goes on.
+/// The longest message that is read as a name. A name over [`LONGEST_NAME`]
+/// but within this is refused, and the visit goes on.
 const NAME_LIMIT: u64 = 4096;
 
-/// What Windows does not allow in a name; two of them separate folders.
+/// What Windows does not allow in a name; `/` and `\\` separate folders.
 const FORBIDDEN: [char; 9] = ['/', '\\', ':', '*', '?', '"', '<', '>', '|'];
 
 /// Receives files from many visitors
@@ -37,11 +38,11 @@ struct Args {
     #[command(flatten)]
     limits: Limits,
 
-    /// The folder for the files; made if absent
+    /// The folder for the files; made if it does not exist
     #[arg(long, default_value = "received")]
     dir: PathBuf,
 
-    /// The largest file that is taken
+    /// The largest file that is accepted
     #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024 * 1024)]
     max_size: u64,
 }
@@ -81,7 +82,8 @@ enum Trouble {
 fn take_files(visitor: &Visitor<'_>, args: &Args) -> io::Result<()> {
     while let Some((name, size)) = read_offer(visitor)? {
         let offer = format!("{size} {}", String::from_utf8_lossy(&name));
-        visitor.event(Tag::Received, report::shown(offer.as_bytes()));
+        let shown = report::shown(offer.as_bytes());
+        visitor.event(Tag::Received, format!("offer: {shown}"));
 
         let (tag, word, text) = match take_file(visitor, args, &name, size) {
             Ok(()) => (Tag::Saved, "SAVED", offer),
@@ -116,8 +118,8 @@ fn take_file(
     size: u64,
 ) -> Result<(), Trouble> {
     let path = judge(args, name, size).map_err(Trouble::File)?;
-    // Dropped, the temporary file is removed: after a cut, a full disk,
-    // Ctrl-C or a panic. Only a server that is killed leaves it behind.
+    // When it is dropped, the temporary file is removed: after a cut, a full
+    // disk, Ctrl-C or a panic. Only a killed server leaves it behind.
     let mut builder = tempfile::Builder::new();
     builder.prefix(".first-socket-").suffix(".part");
     let part = builder.make_in(&args.dir, |path| File::create_new(path));
@@ -127,8 +129,8 @@ fn take_file(
         .map_err(Trouble::Connection)?;
     take_content(visitor, size, part.as_file_mut())?;
 
-    // First the bytes, then the name: what stands under it is whole, even
-    // after a power cut. A slow disk takes its time, Ctrl-C or not.
+    // First the bytes, then the name: a file under its name is whole, even
+    // after a power cut (fsync(2)). Ctrl-C does not interrupt this.
     part.as_file().sync_all().map_err(Trouble::File)?;
     let kept = part.persist_noclobber(path);
     kept.map(drop).map_err(|error| Trouble::File(error.error))
@@ -142,8 +144,8 @@ fn judge(args: &Args, name: &[u8], size: u64) -> io::Result<PathBuf> {
         let why = format!("{size} bytes are over the limit of {limit}");
         return Err(io::Error::other(why));
     }
-    // This only spares the sender the way; the last step decides. A link
-    // counts as a taken name even when it leads nowhere.
+    // This only spares the sender the content; `persist_noclobber` decides.
+    // A link is a taken name, too, even when it leads nowhere.
     if fs::symlink_metadata(&path).is_ok() {
         return Err(ErrorKind::AlreadyExists.into());
     }
@@ -156,8 +158,7 @@ fn take_content(
     size: u64,
     file: &mut File,
 ) -> Result<(), Trouble> {
-    let (mut chunk, mut got) = (vec![0; CHUNK], 0);
-    let mut written = Ok(());
+    let (mut chunk, mut got, mut written) = (vec![0; CHUNK], 0, Ok(()));
     while got < size {
         // Not a byte more than this file has: the next offer follows it.
         let count = visitor.timed().take(size - got).read(&mut chunk);
@@ -166,12 +167,12 @@ fn take_content(
             return Err(Trouble::Connection(cut("content", got, size)));
         }
         got += count as u64;
-        // When the disk fails, the rest is read and dropped: the visitor
-        // sends it all the same, and expects the answer behind it.
+        // If the disk fails, the rest is read and dropped: the visitor sends
+        // it anyway, and then waits for the answer.
         if written.is_ok() {
             written = file.write_all(&chunk[..count]);
         } else {
-            // Others have a use for the space that it holds.
+            // Its space on the disk is free for others.
             let _ = file.set_len(0);
         }
     }
@@ -187,18 +188,18 @@ fn safe_name(name: &[u8]) -> io::Result<&str> {
     } else if name.contains(FORBIDDEN) || name.contains(char::is_control) {
         "the name holds a character that is not allowed"
     } else if name.ends_with(['.', ' ']) {
-        // So do `.` and `..`.
+        // This refuses `.` and `..`, too.
         "the name ends with a dot or a space"
     } else if is_device(name) {
-        "the name belongs to a device on Windows"
+        "Windows reserves the name for a device"
     } else {
         return Ok(name);
     };
     Err(io::Error::other(why))
 }
 
-/// On Windows these are devices, in every folder and with any extension; for
-/// the superscripts see "Naming Files, Paths, and Namespaces" in its manual.
+/// On Windows these are devices, in every folder and with any extension: see
+/// "Naming Files, Paths, and Namespaces" in Microsoft's manual.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name);
     let stem = stem.trim_end_matches(' ').to_ascii_uppercase();

@@ -1,8 +1,8 @@
 //! A connection on which nothing waits for ever.
 //!
-//! `TcpStream::set_read_timeout` holds for one `read`: a peer that sends one
-//! byte now and then keeps a loop of reads busy for ever. A [`Timed`]
-//! connection holds one moment for all of them.
+//! `TcpStream::set_read_timeout` limits one `read`: a peer that sends a byte
+//! now and then keeps a loop of reads busy for ever. [`Timed`] gives all reads
+//! and writes one common deadline.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use crate::shutdown::Shutdown;
 /// How long one wait lasts before we look for a Ctrl-C again.
 const POLL_TIME: Duration = Duration::from_millis(200);
 
-/// A connection whose reads and writes all end by one moment.
+/// A connection whose reads and writes share one deadline.
 #[derive(Debug)]
 pub struct Timed<'a> {
     connection: &'a TcpStream,
@@ -23,14 +23,16 @@ pub struct Timed<'a> {
 }
 
 impl<'a> Timed<'a> {
-    /// From now on, reads and writes have `time`, all together.
+    /// All reads and writes together may take `time` from now; at most
+    /// [`crate::cli::LONGEST_TIMEOUT`].
     #[must_use]
     pub fn new(connection: &'a TcpStream, time: Duration) -> Self {
         let until = Instant::now() + time;
         Self { connection, time, until, stop: None }
     }
 
-    /// Waits end at Ctrl-C as well. On Windows a write does not: see below.
+    /// Waits end at Ctrl-C as well. On Windows a write does not: it ends only
+    /// when its time is over.
     #[must_use]
     pub fn or_stop(self, stop: &'a Shutdown) -> Self {
         Self { stop: Some(stop), ..self }
@@ -46,8 +48,9 @@ impl<'a> Timed<'a> {
             self.check_stop()?;
             let turn = self.left()?.min(POLL_TIME);
             self.connection.set_read_timeout(Some(turn))?;
-            // A peek takes nothing. Windows may lose the bytes of a *read*
-            // that times out, so a read only follows when it need not wait.
+            // A peek takes nothing. A read that times out may lose bytes on
+            // Windows (SO_RCVTIMEO in Microsoft's manual), so a read only
+            // follows when it need not wait.
             match self.connection.peek(&mut [0]) {
                 Err(error) if try_again(&error) => {}
                 ended => return ended.map(|_| ()),
@@ -85,8 +88,9 @@ impl Write for Timed<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             let left = self.left()?;
-            // Windows does not say how much of a timed-out write has left,
-            // so there it cannot be tried again: it gets all the time.
+            // On Windows a write that times out may have sent a part
+            // (SO_SNDTIMEO in Microsoft's manual). It cannot be tried again,
+            // so it gets all the time.
             let turn = if cfg!(windows) { left } else { left.min(POLL_TIME) };
             self.connection.set_write_timeout(Some(turn))?;
             match self.connection.write(bytes) {
@@ -102,8 +106,8 @@ impl Write for Timed<'_> {
     }
 }
 
-/// Whether the wait just took its turn, or was interrupted: stopped with
-/// Ctrl-Z, and continued (signal(7)).
+/// Whether the wait only used up its turn, or was interrupted by a stop
+/// (Ctrl-Z) and continue: see signal(7).
 ///
 /// A socket's own time-out has one kind on Unix and another on Windows. On
 /// Unix `TimedOut` is something else: the peer's machine does not answer.

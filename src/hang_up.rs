@@ -1,9 +1,8 @@
 //! The orderly close, so that the peer hears our last word.
 //!
-//! To close a connection on which input is still unread destroys it: the
-//! kernel sends a reset, and the peer may lose what it has not read yet
-//! (RFC 1122, section 4.2.2.13). So the close takes two steps: we say that
-//! our words are over, then we read what the peer still has to say.
+//! Closing a connection with unread input resets it, and the peer may lose
+//! what it has not read yet (RFC 1122, section 4.2.2.13). So the close takes
+//! two steps: we end our side, then we read what the peer still sends.
 
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
@@ -22,7 +21,8 @@ pub const DRAIN_BYTES: u64 = 64 * 1024;
 /// closed when the caller drops it.
 ///
 /// # Errors
-/// When the peer has reset the connection: see shutdown(2) and recv(2).
+/// When the connection is gone already: see shutdown(2) and recv(2). That the
+/// peer does not end in time is no error.
 pub fn hang_up(connection: &TcpStream) -> io::Result<()> {
     connection.shutdown(Shutdown::Write)?;
     let mut unread = Timed::new(connection, DRAIN_TIME).take(DRAIN_BYTES);

@@ -1,7 +1,7 @@
-//! The helper that the lessons of first-socket share.
+//! The code that the lessons of first-socket share.
 //!
-//! A lesson is one file in `lessons/`. What a later lesson needs again stands
-//! here, in two kinds of rooms.
+//! A lesson is one file in `lessons/`. What a later lesson needs again is
+//! here, in two groups.
 //!
 //! Ideas, each explained line by line in the chapter that brings it:
 //!
@@ -10,7 +10,7 @@
 //! - [`visitors`] (chapter 03): a thread for each, a limit, an end;
 //! - [`message`] (chapter 04): the length-prefixed message.
 //!
-//! Plumbing, which is no lesson:
+//! The rest, which is no lesson:
 //!
 //! - [`cli`] gives `--host`, `--port` and the limits, as flags;
 //! - [`report`] prints events, and errors that say what to do;

@@ -19,7 +19,8 @@ pub const DEFAULT_LIMIT: u64 = 1024 * 1024;
 const FIRST_BYTES: u64 = 4 * 1024;
 
 /// Sends a message. Header and body leave in one write: with two, the kernel
-/// may hold the second back until the peer has acknowledged the first.
+/// may hold the second back until the peer has acknowledged the first (Nagle's
+/// algorithm: RFC 1122, section 4.2.3.4).
 ///
 /// # Errors
 /// Those of the writer.
@@ -41,12 +42,12 @@ pub fn header(length: u64) -> String {
     format!("{length:<HEADER$}")
 }
 
-/// Reads one message of at most `limit` bytes and returns its body, or `None`
+/// Reads one message and returns its body of at most `limit` bytes, or `None`
 /// when the peer ended between two messages.
 ///
 /// # Errors
-/// [`Error::Cut`] when the bytes end or fail inside the message,
-/// [`Error::Refused`] when the header is none or the body would be too long.
+/// [`Error::Cut`] when the bytes end inside the message or a read fails,
+/// [`Error::Refused`] when the header is not a length or is over `limit`.
 pub fn read(
     reader: &mut impl Read,
     limit: u64,
@@ -98,7 +99,7 @@ fn take(
     of: u64,
     part: &'static str,
 ) -> Result<Vec<u8>, Error> {
-    // A length is a promise: the vector grows only as the bytes come.
+    // A length is only a claim: the vector grows as the bytes come.
     let mut bytes = Vec::with_capacity(of.min(FIRST_BYTES) as usize);
     let ended = reader.by_ref().take(of).read_to_end(&mut bytes);
     let got = bytes.len() as u64;
@@ -108,19 +109,19 @@ fn take(
     Err(Error::Cut { part, got, of, why: ended.err() })
 }
 
-/// The error for a connection that ended when only `got` of `of` bytes of a
-/// `part` had come.
+/// An [`ErrorKind::UnexpectedEof`] for a connection that ended after `got` of
+/// the `of` bytes of a `part`.
 #[must_use]
 pub fn cut(part: &'static str, got: u64, of: u64) -> io::Error {
     Error::Cut { part, got, of, why: None }.into()
 }
 
-/// Tells the peer why, if a conversation `ended` with a refusal; `ERROR` and
-/// the reason are our last words, since nobody knows where the next message
-/// begins. Returns how the conversation ended.
+/// If a conversation `ended` with a refusal ([`ErrorKind::InvalidData`]), sends
+/// `ERROR` and the reason. This is the last message: where the next one from
+/// the peer begins is unknown. Returns `ended`.
 ///
 /// # Errors
-/// As the conversation ended.
+/// The one in `ended`; that the peer is gone is none.
 pub fn answer_refusal(
     writer: &mut impl Write,
     ended: io::Result<()>,
@@ -141,15 +142,15 @@ pub enum Error {
     Cut {
         /// The part that was being read, such as `header` or `body`.
         part: &'static str,
-        /// So many of its bytes had come.
+        /// How many of its bytes had come.
         got: u64,
-        /// So many it has.
+        /// How many it should have.
         of: u64,
         /// What failed, or `None` when the peer ended its side.
         why: Option<io::Error>,
     },
-    /// All bytes came, and what they say is not taken. The reader stands
-    /// behind the header, so the next message cannot be found.
+    /// The header is complete, but not acceptable. The body is unread, so the
+    /// next message cannot be found.
     Refused(Refusal),
 }
 

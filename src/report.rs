@@ -65,16 +65,16 @@ impl Tag {
 
 /// Prints one event, `[TAG] text`, as one line on stdout.
 ///
-/// Whoever stops reading stops the server, too: Ctrl-S in a terminal does,
-/// until Ctrl-Q.
+/// A reader who stops reading blocks the server, too: Ctrl-S in a terminal
+/// does, until Ctrl-Q.
 pub fn event(tag: Tag, text: impl Display) {
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();
     print(&mut stdout.lock(), terminal, tag, &text);
 }
 
-/// Prints a client's own remark, `[TAG] text`, as one line on stderr: its
-/// stdout is for what the server said.
+/// Prints `[TAG] text` on stderr: every error, and what a client says itself.
+/// A client's stdout is for what the server said.
 pub fn remark(tag: Tag, text: impl Display) {
     let stderr = io::stderr();
     let terminal = stderr.is_terminal();
@@ -119,8 +119,8 @@ fn print(out: &mut impl Write, terminal: bool, tag: Tag, text: &dyn Display) {
     } else {
         format!("{tag} {text}\n")
     };
-    // One write, so that lines of several threads never mix. When nobody
-    // reads any more there is nobody to tell; the server goes on serving.
+    // One write, so that the lines of several threads do not mix. If nobody
+    // reads any more, the server goes on all the same.
     let _ = out.write_all(line.as_bytes());
 }
 
@@ -166,11 +166,11 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = String> {
     })
 }
 
-/// Why something failed, in the same words on every system.
+/// Why something failed; the common kinds have the same words everywhere.
 #[must_use]
 pub fn why(error: &io::Error) -> String {
     let words = match error.kind() {
-        // Made by this course, so already in its words.
+        // It carries words of its own.
         _ if error.get_ref().is_some() => return error.to_string(),
         _ if no_descriptor_left(error) => "no file descriptors are left",
         ErrorKind::AddrInUse => "the port is in use",
@@ -247,7 +247,7 @@ pub fn exit_code(ended: Result<(), Failure>) -> ExitCode {
 }
 
 /// Prints what a server said: to a file or pipe byte for byte, to a terminal
-/// with control characters escaped, so that no server can play with it.
+/// with control characters escaped, so that no server can control it.
 #[derive(Debug, Default)]
 pub struct Printer {
     /// The beginning of a character whose end has not come yet.

@@ -12,7 +12,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::report::{self, Failure};
 
-/// How long the alarm call to our own listener may take.
+/// How long the connection to our own listener may take.
 const ALARM_TIME: Duration = Duration::from_secs(1);
 
 /// Says whether the server is to stop.
@@ -36,7 +36,7 @@ impl Shutdown {
     /// one is given.
     ///
     /// # Errors
-    /// When the system gives no socket or takes no handler.
+    /// When no socket can be had, or a handler is set already: call it once.
     pub fn on_ctrl_c(
         listener: Option<&TcpListener>,
     ) -> Result<Arc<Self>, Failure> {
@@ -66,8 +66,8 @@ impl Shutdown {
         self.requested.load(Ordering::SeqCst)
     }
 
-    /// Rests for `time`, or until the flag is raised. Only the thread that
-    /// made this may call it.
+    /// Rests for at most `time`, or until the flag is raised. Only the thread
+    /// that made this may call it.
     pub fn pause(&self, time: Duration) {
         if !self.requested() {
             thread::park_timeout(time);
@@ -97,7 +97,7 @@ fn failure(why: impl Display) -> Failure {
 /// Wakes a waiting `accept`, which std cannot interrupt: the program connects
 /// to itself.
 struct Alarm {
-    /// Made beforehand, since at Ctrl-C no file descriptor may be left.
+    /// Made beforehand: at Ctrl-C there might be no file descriptor for it.
     socket: Socket,
     address: SocketAddr,
     listener: TcpListener,
@@ -121,9 +121,9 @@ impl Alarm {
         let called =
             self.socket.connect_timeout(&self.address.into(), ALARM_TIME);
         if called.is_err() {
-            // Nobody can connect, say to a broadcast address, or no port is
-            // left. On Linux this wakes accept as well; elsewhere it does
-            // nothing.
+            // Nobody can connect to a broadcast address, and now and then no
+            // port is left. Linux wakes accept when its socket is shut down;
+            // where a system does not, the next visitor wakes it.
             let _ = SockRef::from(&self.listener)
                 .shutdown(std::net::Shutdown::Both);
         }

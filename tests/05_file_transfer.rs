@@ -415,7 +415,7 @@ fn what_it_prints_of_a_name_is_escaped() {
     send(&visitor, offer("a\x1b[2J\n", 1));
     assert!(hear_message(&visitor).starts_with("ERROR "));
     let line = store.server.says("[RECEIVED]");
-    assert_eq!(line, format!(r"[RECEIVED] {peer} 1 a\u{{1b}}[2J\n"));
+    assert_eq!(line, format!(r"[RECEIVED] {peer} offer: 1 a\u{{1b}}[2J\n"));
 
     assert_eq!(upload(&visitor, "a\u{202e}b", b"x"), "SAVED 1 a\u{202e}b");
     let line = store.server.says("[SAVED]");
@@ -903,7 +903,7 @@ fn the_client_goes_on_after_a_refusal_and_then_fails() {
             "ERROR 4 bytes are over the limit of 3\nREADY\nSAVED 3 short\n\
              READY\nSAVED 1 twin\n",
         )
-        .stderr(contains("this is not a file"))
+        .stderr(contains("this is a folder or a device"))
         .stderr(contains("absent: there is no such file"))
         .stderr(contains("2 of 5 are saved"));
     assert_eq!(store.names(), ["short", "twin"]);
