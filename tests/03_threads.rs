@@ -271,7 +271,11 @@ fn a_visitor_for_whom_there_is_no_thread_is_one_line() {
 
     server.complains("the system has no thread left");
 
+    let count = crowd.len();
     drop(crowd);
+    for _ in 0..count {
+        server.says("[CLOSED]");
+    }
     good_visit(server.address());
     assert_eq!(server.stop().status.code(), Some(0));
 }
