@@ -1,5 +1,6 @@
 //! The promises that are seen in `/proc`, which only Linux has.
 
+use std::fs;
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
@@ -17,8 +18,8 @@ pub fn noise_leaves_no_trace(
     count: u64,
     good: impl Fn(SocketAddr),
 ) {
-    let mut server = Server::start(program, args);
-    let before = settled(&server, |_| true);
+    let server = Server::start(program, args);
+    let before = Traces::of(&server);
 
     let address = server.address();
     thread::scope(|scope| {
@@ -33,12 +34,11 @@ pub fn noise_leaves_no_trace(
         }
     });
 
-    // Those who still queue would be let in before the good visitor.
-    for _ in 0..count {
-        server.says("[CLOSED]");
+    let until = Instant::now() + PATIENCE;
+    while Traces::of(&server) != before && Instant::now() < until {
+        thread::sleep(Duration::from_millis(20));
     }
-    let after = settled(&server, |now| now <= before);
-    assert!(after <= before, "(threads, files): {before:?}, then {after:?}");
+    assert_eq!(Traces::of(&server), before);
     good(server.address());
     let ended = server.stop();
     assert_eq!(ended.status.code(), Some(0), "{:?}", ended.stderr.last());
@@ -47,24 +47,37 @@ pub fn noise_leaves_no_trace(
     assert_eq!(panics.count(), 0, "{:#?}", ended.stderr);
 }
 
-/// The server's threads and open files, as soon as they are `right`, or
-/// after a while all the same.
-fn settled(
-    server: &Server,
-    right: impl Fn((usize, usize)) -> bool,
-) -> (usize, usize) {
-    let until = Instant::now() + PATIENCE;
-    let count = |folder: &str| {
-        let path = format!("/proc/{}/{folder}", server.id());
-        std::fs::read_dir(path).unwrap().count()
-    };
-    loop {
-        let now = (count("task"), count("fd"));
-        if right(now) || Instant::now() > until {
-            return now;
-        }
-        thread::sleep(Duration::from_millis(20));
+/// What visitors leave while they are there.
+#[derive(Debug, PartialEq)]
+struct Traces {
+    queued: u64,
+    threads: usize,
+    files: usize,
+}
+
+impl Traces {
+    fn of(server: &Server) -> Self {
+        let count = |folder: &str| {
+            let path = format!("/proc/{}/{folder}", server.id());
+            fs::read_dir(path).unwrap().count()
+        };
+        // Whoever leaves the queue in between is seen as a file.
+        let queued = queued(server.address().port());
+        Self { queued, threads: count("task"), files: count("fd") }
     }
+}
+
+/// How many connections wait to be accepted: the receive queue of a listener
+/// (state 0A) in `/proc/net/tcp`, see proc(5).
+fn queued(port: u16) -> u64 {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let local = format!(":{port:04X}");
+    let fields = table.lines().map(|line| line.split_whitespace());
+    let mut rows = fields.map(Iterator::collect::<Vec<_>>);
+    let row = rows.find(|row| row[1].ends_with(&local) && row[3] == "0A");
+    let row = row.expect("the server should listen");
+    let queue = row[4].split(':').nth(1).expect("tx_queue:rx_queue");
+    u64::from_str_radix(queue, 16).expect("a hexadecimal number")
 }
 
 /// One visitor who makes no sense; which one depends on `number` alone.
