@@ -19,7 +19,7 @@ use first_socket::report::{self, Failure, Printer, Tag};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 /// The most bytes that are read and sent at once, however large the file.
-const CHUNK: usize = 64 * 1024;
+const CHUNK: usize = 256 * 1024;
 
 /// How long a receipt may take: the content must be on the server's disk.
 const DISK_TIME: Duration = Duration::from_secs(600);

@@ -17,7 +17,7 @@ use first_socket::shutdown::Shutdown;
 use first_socket::visitors::{FULL, Visitor, Visitors};
 
 /// The most bytes that are read and written at once, however large the file.
-const CHUNK: usize = 64 * 1024;
+const CHUNK: usize = 256 * 1024;
 
 /// The longest file name, in bytes: `NAME_MAX` on Linux (limits.h(0p)).
 const LONGEST_NAME: usize = 255;
