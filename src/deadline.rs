@@ -94,8 +94,12 @@ impl Write for Timed<'_> {
             let turn = if cfg!(windows) { left } else { left.min(POLL_TIME) };
             self.connection.set_write_timeout(Some(turn))?;
             match self.connection.write(bytes) {
-                // An answer that need not wait leaves even at Ctrl-C.
                 Err(error) if try_again(&error) => self.check_stop()?,
+                // It had to wait. An answer that need not leaves even at
+                // Ctrl-C.
+                Ok(count) if count < bytes.len() => {
+                    return self.check_stop().map(|()| count);
+                }
                 ended => return ended,
             }
         }

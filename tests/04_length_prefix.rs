@@ -387,6 +387,28 @@ fn ctrl_c_inside_a_message_is_no_error() {
     assert_eq!(hear_all(&half), b"");
 }
 
+/// It takes a little of a long reply now and then, so each write gets on.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_is_in_time_though_a_visitor_reads_slowly() {
+    let mut server = Server::start(program(), &["--max-message", "30000000"]);
+    let slow = peer::connect_with_little_room(server.address());
+    send(&slow, message("x".repeat(20_000_000)));
+    server.says("[RECEIVED]");
+    let reading = thread::Builder::new().spawn(move || {
+        while matches!((&slow).read(&mut [0; 1000]), Ok(1..)) {
+            thread::sleep(Duration::from_millis(1));
+        }
+    });
+    thread::sleep(Duration::from_millis(500));
+
+    let ended = server.stop();
+
+    assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
+    assert!(ended.took < harness::STOP_TIME, "{:?}", ended.took);
+    reading.unwrap().join().unwrap();
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn noise_leaves_no_trace() {
