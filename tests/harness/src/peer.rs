@@ -1,7 +1,7 @@
 //! What a test does at its end of a connection.
 
 use std::fmt::Display;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -25,14 +25,25 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 #[track_caller]
 #[must_use]
 pub fn connect_with_little_room(address: SocketAddr) -> TcpStream {
-    let domain = Domain::for_address(address);
-    let socket = Socket::new(domain, Type::STREAM, None).expect("a socket");
-    // The kernel takes the least that it allows.
-    socket.set_recv_buffer_size(1).expect("it is open");
-    socket.connect_timeout(&address.into(), PATIENCE).expect("a server");
-    let connection = socket.into();
+    let connection = try_connect_with_little_room(address)
+        .expect("the server should accept a connection");
     with_patience(&connection);
     connection
+}
+
+/// Like [`connect_with_little_room`]; the time-outs are left to the caller.
+///
+/// # Errors
+/// Those of connect(2).
+pub fn try_connect_with_little_room(
+    address: SocketAddr,
+) -> io::Result<TcpStream> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, None)?;
+    // The kernel takes the least that it allows.
+    socket.set_recv_buffer_size(1)?;
+    socket.connect_timeout(&address.into(), PATIENCE)?;
+    Ok(socket.into())
 }
 
 fn with_patience(connection: &TcpStream) {

@@ -1,0 +1,42 @@
+//! ex01 · The first free port. The task is in `README.md` beside `src/`.
+//!
+//! Run it: `cargo run -q -p ex01 -- --from 8080`
+//! Check it: `cargo test -p ex01`
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use first_socket::cli::Address;
+use first_socket::report::{self, Failure};
+use first_socket::shutdown::Shutdown;
+
+/// Listens on the first free port at or after P
+#[derive(Parser)]
+struct Args {
+    /// The first port to try
+    #[arg(long, value_name = "P", default_value_t = 8080)]
+    from: u16,
+
+    /// How many ports to try
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    tries: u16,
+}
+
+fn main() -> ExitCode {
+    report::exit_code(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    // This tries one port. Your part: try `args.tries` of them.
+    let _ = args.tries;
+    let host = "127.0.0.1".to_owned();
+    let address = Address { host, port: args.from };
+    let (listener, bound) = address.listen()?;
+
+    let stop = Shutdown::on_ctrl_c(None)?;
+    report::listening(bound);
+    stop.wait();
+    drop(listener);
+    Ok(())
+}

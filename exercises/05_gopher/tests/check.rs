@@ -1,0 +1,5 @@
+//! Climbs the ladder of rungs in README.md with the program in `src/`.
+
+fn main() -> std::process::ExitCode {
+    checks::main(&checks::GOPHER, env!("CARGO_BIN_EXE_ex05"))
+}

@@ -1,0 +1,134 @@
+//! Wrong: the fields of a menu have spaces between them, not tabs.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use first_socket::cli::{Address, Limits};
+use first_socket::report::{self, Failure, Tag};
+use first_socket::shutdown::Shutdown;
+use first_socket::visitors::{Visitor, Visitors};
+
+const ERROR: &str = "3no such thing\t\terror.host\t1\r\n.\r\n";
+
+/// Shows a folder to visitors who speak Gopher
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    address: Address,
+
+    #[command(flatten)]
+    limits: Limits,
+
+    /// The folder that is shown
+    #[arg(long, default_value = ".")]
+    dir: PathBuf,
+}
+
+/// The folder, and where the server listens.
+struct Site {
+    root: PathBuf,
+    bound: SocketAddr,
+}
+
+fn main() -> ExitCode {
+    report::exit_code(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let root = args.dir.canonicalize().map_err(|error| {
+        Failure::new(args.dir.display(), report::why(&error), "Check --dir.")
+    })?;
+    let (listener, bound) = args.address.listen()?;
+    let stop = Shutdown::on_ctrl_c(Some(&listener))?;
+    report::listening(bound);
+    let site = Site { root, bound };
+    let visitors = Visitors::new(&args.limits, ERROR.as_bytes(), &stop);
+    visitors.serve(listener, |visitor| site.serve(visitor));
+    report::event(Tag::Stopped, &visitors);
+    Ok(())
+}
+
+impl Site {
+    fn serve(&self, visitor: &Visitor<'_>) -> io::Result<()> {
+        let mut line = Vec::new();
+        let mut reader = BufReader::new(visitor.timed().take(5000));
+        reader.read_until(b'\n', &mut line)?;
+        let asked = line.strip_suffix(b"\r\n").map(str::from_utf8);
+        if let Some(Ok(selector)) = asked
+            && let Some(path) = self.resolve(selector)
+        {
+            return match type_of(&path) {
+                '1' => self.send_menu(visitor, selector, &path),
+                '0' => send_text(visitor, &path),
+                _ => send_file(visitor, &path),
+            };
+        }
+        visitor.timed().write_all(ERROR.as_bytes())
+    }
+
+    fn resolve(&self, selector: &str) -> Option<PathBuf> {
+        let path = self.root.join(selector.trim_matches('/'));
+        let path = path.canonicalize().ok()?;
+        let inside = path.starts_with(&self.root);
+        (inside && (path.is_dir() || path.is_file())).then_some(path)
+    }
+
+    fn send_menu(
+        &self,
+        visitor: &Visitor<'_>,
+        selector: &str,
+        path: &Path,
+    ) -> io::Result<()> {
+        let mut lines = Vec::new();
+        for entry in path.read_dir()?.flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let child = format!("{}/{name}", selector.trim_end_matches('/'));
+            if let Some(path) = self.resolve(&child)
+                && !name.contains(char::is_control)
+            {
+                let (ip, port) = (self.bound.ip(), self.bound.port());
+                let item = type_of(&path);
+                lines.push(format!("{item}{name} {child} {ip} {port}\r\n"));
+            }
+        }
+        lines.sort();
+        lines.push(".\r\n".to_owned());
+        visitor.timed().write_all(lines.concat().as_bytes())
+    }
+}
+
+fn type_of(path: &Path) -> char {
+    if path.is_dir() {
+        return '1';
+    }
+    match fs::read_to_string(path) {
+        Ok(text) if !text.contains('\0') => '0',
+        _ => '9',
+    }
+}
+
+fn send_text(visitor: &Visitor<'_>, path: &Path) -> io::Result<()> {
+    let mut text = Vec::new();
+    for line in fs::read_to_string(path)?.lines() {
+        let dot = if line.starts_with('.') { "." } else { "" };
+        write!(text, "{dot}{line}\r\n")?;
+    }
+    text.extend(b".\r\n");
+    visitor.timed().write_all(&text)
+}
+
+fn send_file(visitor: &Visitor<'_>, path: &Path) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    let mut piece = vec![0; 16 * 1024];
+    loop {
+        let count = file.read(&mut piece)?;
+        if count == 0 {
+            return Ok(());
+        }
+        visitor.timed().write_all(&piece[..count])?;
+    }
+}

@@ -1,0 +1,553 @@
+//! ex03: a chat room. Each line goes to everyone else.
+
+use std::collections::HashSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::finding::{Finding, quoted};
+use crate::ladder::{Exercise, Rung};
+use crate::start;
+use crate::trial::{ANSWER_TIME, Server, Trial};
+use crate::visitor::{Quiet, Visitor};
+
+/// A chat room.
+pub static CHAT: Exercise = Exercise {
+    name: "ex03",
+    folder: "03_chat",
+    title: "a chat room",
+    rungs: &[
+        Rung { name: "it starts", try_it: |t| start::it_starts(t, &[]) },
+        Rung { name: "two at once", try_it: two_at_once },
+        Rung { name: "to everyone else, with the address", try_it: everyone },
+        Rung { name: "who comes and goes is told", try_it: comings },
+        Rung { name: "lines, not chunks", try_it: lines },
+        Rung { name: "a crowd", try_it: crowd },
+        Rung { name: "who does not read holds up nobody", try_it: slow_reader },
+        Rung { name: "a bad visitor harms nobody", try_it: bad_visitors },
+    ],
+};
+
+/// How long we wait before we ask for the same thing once more.
+const AGAIN_TIME: Duration = Duration::from_millis(250);
+
+/// How many visitors the crowd has.
+const CROWD: usize = 20;
+
+/// How long it may take until the whole crowd has heard a line.
+const CALL_TIME: Duration = Duration::from_secs(8);
+
+/// How many lines each of the crowd says.
+const LINES: usize = 10;
+
+/// What passes a visitor who does not read, in bytes. The buffers between him
+/// and the server hold less: 1.6 MB were measured on Linux.
+const PASSING: usize = 3 * 1024 * 1024;
+
+/// After this time half of it is enough: a server that sends each byte alone is
+/// slow, and its buffers are full sooner.
+const PASSING_TIME: Duration = Duration::from_secs(3);
+
+/// The length of a line in it.
+const LONG_LINE: usize = 1000;
+
+/// How many of these lines are on the way at once. A server may let those go
+/// who have missed much more than that.
+const ON_THE_WAY: usize = 16;
+
+/// What a line that came in the wrong pieces means.
+const CHUNKS: &str = "one read was taken for one line. A read returns what \
+                      has come so far: half a line, or several. Collect the \
+                      bytes, and hand out what stands before each \\n, once \
+                      and unchanged.";
+
+fn start(trial: &Trial) -> Result<Server<'_>, Finding> {
+    trial.start(&["--port", "0"])
+}
+
+/// What a line is, to somebody who waits for the message `text` of `sender`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    /// The message, with the sender's address before it.
+    Message,
+    /// The message, and not the sender's address before it.
+    Nameless,
+    /// Something else, such as a notice.
+    Other,
+}
+
+fn kind(line: &[u8], sender: &Visitor<'_>, text: &str) -> Line {
+    let line = String::from_utf8_lossy(line);
+    let Some(head) = line.strip_suffix(text) else {
+        return Line::Other;
+    };
+    if head.contains(&sender.address.to_string()) {
+        Line::Message
+    } else {
+        Line::Nameless
+    }
+}
+
+/// Waits until `listener` hears the message; returns the lines before it.
+fn hears(
+    listener: &mut Visitor<'_>,
+    sender: &Visitor<'_>,
+    text: &str,
+    until: Instant,
+) -> Result<Vec<Vec<u8>>, Finding> {
+    let mut others = Vec::new();
+    let means = loop {
+        match listener.line(until) {
+            Ok(line) => match kind(&line, sender, text) {
+                Line::Message => return Ok(others),
+                Line::Nameless => {
+                    others.push(line);
+                    break "the line must begin with the address of the \
+                           visitor who sent it: the one that accept returned \
+                           with that connection.";
+                }
+                Line::Other => others.push(line),
+            },
+            Err(Quiet::Silence) => {
+                break "the server does not bring the line to the others, or \
+                       only after something else has happened.";
+            }
+            Err(_) => {
+                break "the server hung up on a visitor who did nothing wrong.";
+            }
+        }
+    };
+    Err(missed(listener, sender, text, &others, means))
+}
+
+fn missed(
+    listener: &Visitor<'_>,
+    sender: &Visitor<'_>,
+    text: &str,
+    others: &[Vec<u8>],
+    means: &str,
+) -> Finding {
+    let name = listener.name();
+    let mut came: Vec<_> =
+        others.iter().rev().take(5).rev().map(|line| quoted(line)).collect();
+    if !listener.heard().is_empty() {
+        came.push(format!("{} without a line end", quoted(listener.heard())));
+    }
+    if came.is_empty() {
+        came.push(format!("nothing in {ANSWER_TIME:?}"));
+    }
+    Finding::new(
+        format!("to {name}: {}", came.join(", ")),
+        format!("to {name}: \"{} {text}\\n\"", sender.address),
+        means,
+    )
+}
+
+fn soon() -> Instant {
+    Instant::now() + ANSWER_TIME
+}
+
+/// Two visitors who both hear the room.
+///
+/// A server may need a moment until somebody who has connected is in the room.
+/// So each says a line again and again until the other hears it.
+fn pair<'t>(
+    server: &'t Server<'_>,
+) -> Result<(Visitor<'t>, Visitor<'t>), Finding> {
+    let mut a = server.visit("A")?;
+    let mut b = server.visit("B")?;
+    introduce(&mut a, &mut b)?;
+    introduce(&mut b, &mut a)?;
+    Ok((a, b))
+}
+
+/// `sender` says a line until `listener` hears it, and then another one, which
+/// tells that no more of the first are on the way.
+fn introduce(
+    sender: &mut Visitor<'_>,
+    listener: &mut Visitor<'_>,
+) -> Result<(), Finding> {
+    let until = soon();
+    loop {
+        let text = format!("{} calls", sender.name());
+        sender.send(format!("{text}\n"))?;
+        let again = (Instant::now() + AGAIN_TIME).min(until);
+        match hears(listener, sender, &text, again) {
+            Ok(_) => break,
+            Err(finding) if Instant::now() >= until => return Err(finding),
+            Err(_) => {}
+        }
+    }
+    let text = format!("{} is done", sender.name());
+    sender.send(format!("{text}\n"))?;
+    hears(listener, sender, &text, soon()).map(drop)
+}
+
+fn two_at_once(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    let mut a = server.visit("A")?;
+    let mut b = server.visit("B")?;
+    trial.note("A is silent");
+    let (text, until) = ("B calls", soon());
+    let mut lines = Vec::new();
+    while Instant::now() < until {
+        b.send(format!("{text}\n"))?;
+        let again = (Instant::now() + AGAIN_TIME).min(until);
+        let quiet = loop {
+            match a.line(again) {
+                // Whether the address is there is the next rung's business.
+                Ok(line) if kind(&line, &b, text) != Line::Other => {
+                    return Ok(());
+                }
+                Ok(line) => lines.push(line),
+                Err(quiet) => break quiet,
+            }
+        };
+        if quiet != Quiet::Silence {
+            let means = "the server hung up on a silent visitor.";
+            return Err(missed(&a, &b, text, &lines, means));
+        }
+    }
+    // A server that reads what B says takes all of this. One that does not
+    // leaves it to the kernel, whose buffers are full before.
+    let piece = [b'x'; 64 * 1024];
+    let means = if b.flood(&piece, 2 * PASSING / piece.len()) {
+        "the server does not bring the line to the others, or only after \
+         something else has happened."
+    } else {
+        "the server talks to one visitor at a time: while it waits for A to \
+         say something, it does not even read what B says. Each visitor needs \
+         a thread of their own."
+    };
+    Err(missed(&a, &b, text, &lines, means))
+}
+
+fn everyone(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    let (mut a, mut b) = pair(&server)?;
+    let mut c = server.visit("C")?;
+    introduce(&mut a, &mut c)?;
+    introduce(&mut c, &mut a)?;
+
+    for text in ["listen", "A says this", "and that"] {
+        a.send(format!("{text}\n"))?;
+        for listener in [&mut b, &mut c] {
+            let between = hears(listener, &a, text, soon())?;
+            if text != "listen" {
+                let means = "each line goes to each visitor once: the list \
+                             holds a visitor twice, or the line is said twice.";
+                exactly(listener, &a, &[], &between, means)?;
+            }
+        }
+    }
+    // When B's line comes, A's own would have come before.
+    b.send("now B\n")?;
+    let heard = hears(&mut a, &b, "now B", soon())?;
+    let own = heard.iter().find(|line| line.ends_with(b"A says this"));
+    own.map_or(Ok(()), |own| {
+        Err(Finding::new(
+            format!("to A: {}", quoted(own)),
+            "to A: no line of A's own",
+            "the line goes to everyone. Leave the sender out.",
+        ))
+    })
+}
+
+/// Judges the lines that `listener` heard of `sender`, notices included: they
+/// are these messages and no others.
+fn exactly(
+    listener: &Visitor<'_>,
+    sender: &Visitor<'_>,
+    texts: &[&str],
+    heard: &[Vec<u8>],
+    means: &str,
+) -> Result<(), Finding> {
+    let address = sender.address.to_string();
+    let of_sender: Vec<_> = heard
+        .iter()
+        .filter(|line| String::from_utf8_lossy(line).contains(&address))
+        .collect();
+    let right = of_sender.len() == texts.len()
+        && of_sender
+            .iter()
+            .zip(texts)
+            .all(|(line, text)| kind(line, sender, text) == Line::Message);
+    if right {
+        return Ok(());
+    }
+    let name = listener.name();
+    let lines = |all: Vec<String>| {
+        if all.is_empty() { "no line".to_owned() } else { all.join("\n") }
+    };
+    let came = heard.iter().map(|line| quoted(line)).collect();
+    let expected =
+        texts.iter().map(|text| quoted(format!("{address} {text}").as_bytes()));
+    Err(Finding::new(
+        format!("to {name}, line by line:\n{}", lines(came)),
+        format!("to {name}, line by line:\n{}", lines(expected.collect())),
+        means,
+    ))
+}
+
+fn comings(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    let (mut a, mut b) = pair(&server)?;
+    for (name, how) in [("C", "leaves"), ("D", "breaks off")] {
+        let guest = server.visit(name)?;
+        let address = guest.address.to_string();
+        for listener in [&mut a, &mut b] {
+            let means = "the others are not told when somebody comes, or \
+                         only when that visitor says something.";
+            is_told(listener, &address, &format!("{name} has come"), means)?;
+        }
+        for listener in [&mut a, &mut b] {
+            // There may be several lines about it.
+            while listener.line(Instant::now() + AGAIN_TIME).is_ok() {}
+        }
+        if how == "leaves" {
+            guest.leave()
+        } else {
+            guest.reset()
+        }
+        for listener in [&mut a, &mut b] {
+            let means = "the others are not told when somebody leaves, \
+                         orderly (read returns 0) or not (read returns an \
+                         error): both are an end.";
+            is_told(listener, &address, &format!("{name} has left"), means)?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits for a line with the address of somebody.
+fn is_told(
+    listener: &mut Visitor<'_>,
+    address: &str,
+    what: &str,
+    means: &str,
+) -> Result<(), Finding> {
+    let until = soon();
+    loop {
+        match listener.line(until) {
+            Ok(line) if String::from_utf8_lossy(&line).contains(address) => {
+                return Ok(());
+            }
+            Ok(_) => {}
+            Err(quiet) => {
+                let name = listener.name();
+                return Err(Finding::new(
+                    format!("to {name}: {quiet}"),
+                    format!("to {name}: a line with {address}: {what}"),
+                    means,
+                ));
+            }
+        }
+    }
+}
+
+fn lines(trial: &Trial) -> Result<(), Finding> {
+    /// Time enough for the server to read a byte alone.
+    const PAUSE: Duration = Duration::from_millis(20);
+    let server = start(trial)?;
+    let (mut a, mut b) = pair(&server)?;
+
+    a.send_in_bytes("w\u{f6}rld?\n", PAUSE)?;
+    a.send("one\ntwo\r\nthr")?;
+    // Meanwhile another visitor has half a line, too.
+    b.send("from ")?;
+    thread::sleep(5 * PAUSE);
+    a.send("ee\n")?;
+    b.send("B\n")?;
+    let long = "long ".repeat(LONG_LINE / 5);
+    a.send(format!("{}\nend of lines\n", long.trim_end()))?;
+
+    let heard = hears(&mut b, &a, "end of lines", soon());
+    let heard = heard
+        .map_err(|finding| Finding { means: CHUNKS.to_owned(), ..finding })?;
+    let texts = ["w\u{f6}rld?", "one", "two", "three", long.trim_end()];
+    exactly(&b, &a, &texts, &heard, CHUNKS)?;
+    b.send("end of lines\n")?;
+    let heard = hears(&mut a, &b, "end of lines", soon())?;
+    exactly(&a, &b, &["from B"], &heard, CHUNKS)?;
+
+    half_a_line(&server, &mut a, &mut b)
+}
+
+/// A line that never ends is no message, even when its sender has left.
+fn half_a_line(
+    server: &Server<'_>,
+    a: &mut Visitor<'_>,
+    b: &mut Visitor<'_>,
+) -> Result<(), Finding> {
+    let mut c = server.visit("C")?;
+    introduce(&mut c, a)?;
+    c.send("only half")?;
+    let address = c.address.to_string();
+    c.leave();
+    // The half would come before the notice, if the server sends one.
+    let mut heard = Vec::new();
+    let until = Instant::now() + 4 * AGAIN_TIME;
+    while let Ok(line) = a.line(until) {
+        let notice = String::from_utf8_lossy(&line).contains(&address);
+        heard.push(line);
+        if notice {
+            break;
+        }
+    }
+    b.send("C is gone\n")?;
+    heard.extend(hears(a, b, "C is gone", soon())?);
+    let half = heard.iter().find(|line| line.ends_with(b"only half"));
+    half.map_or(Ok(()), |half| {
+        Err(Finding::new(
+            format!("to A: {}", quoted(half)),
+            "to A: nothing of C's half line",
+            "what has no \\n at the end of the stream was taken for a line. \
+             BufRead::lines and read_line return it, too: look at the last \
+             byte.",
+        ))
+    })
+}
+
+fn crowd(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    let names = (1..=CROWD).map(|nth| format!("visitor {nth}"));
+    let visitors: Result<Vec<_>, _> =
+        names.map(|name| server.visit(&name)).collect();
+    let mut visitors = visitors?;
+    if let [first, second, others @ ..] = &mut visitors[..] {
+        introduce(first, second)?;
+        introduce(second, first)?;
+        // Once one has heard the call, most others have.
+        let begin = Instant::now();
+        for (nth, other) in others.iter_mut().enumerate() {
+            introduce(first, other)?;
+            if begin.elapsed() > CALL_TIME {
+                return Err(Finding::new(
+                    format!("{nth} heard a line in {CALL_TIME:?}"),
+                    format!("all {CROWD} hear it at once"),
+                    "the server asks one visitor after the other whether \
+                     there is something to read, and waits for each.",
+                ));
+            }
+        }
+    }
+    trial.note(format!("each of the {CROWD} says {LINES} lines"));
+    for line in 0..LINES {
+        for visitor in &mut visitors {
+            visitor.say(&format!("line {line} of mine\n"))?;
+        }
+    }
+    let addresses: Vec<_> =
+        visitors.iter().map(|v| v.address.to_string()).collect();
+    visitors.iter_mut().try_for_each(|v| hears_all(v, &addresses))
+}
+
+/// Waits until `listener` has heard all lines of all others.
+fn hears_all(
+    listener: &mut Visitor<'_>,
+    addresses: &[String],
+) -> Result<(), Finding> {
+    let own = listener.address.to_string();
+    let others = addresses.iter().filter(|address| **address != own);
+    let all = others.clone().count() * LINES;
+    let mut heard = HashSet::new();
+    let until = soon();
+    while heard.len() < all {
+        let name = listener.name();
+        let expected =
+            format!("to {name}: {LINES} lines of each of the others");
+        let Ok(line) = listener.line(until) else {
+            let name = listener.name();
+            return Err(Finding::new(
+                format!("to {name}: {} of {all} lines", heard.len()),
+                expected,
+                "lines are lost when several visitors talk at the same time, \
+                 or visitors wait for each other, or there are not enough \
+                 threads for all.",
+            ));
+        };
+        let text = String::from_utf8_lossy(&line);
+        let Some((head, end)) = text.split_once("line ") else { continue };
+        let mut senders = others.clone().filter(|a| head.contains(*a));
+        let whole = end.strip_suffix(" of mine");
+        let number = whole.and_then(|n| n.parse::<usize>().ok());
+        let (Some(sender), None, Some(number)) =
+            (senders.next(), senders.next(), number)
+        else {
+            return Err(Finding::new(
+                format!("to {}: {}", listener.name(), quoted(&line)),
+                expected,
+                "several threads write to one connection at the same time. A \
+                 line must leave in one write, or under a lock.",
+            ));
+        };
+        heard.insert((sender, number));
+    }
+    Ok(())
+}
+
+fn slow_reader(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    let (mut a, mut b) = pair(&server)?;
+    let mut slow = server.visit_with_little_room("S")?;
+    introduce(&mut a, &mut slow)?;
+    trial.note("from now on S does not read");
+
+    let batches = PASSING / (LONG_LINE * ON_THE_WAY);
+    trial.note(format!(
+        "A sends {ON_THE_WAY} lines of {LONG_LINE} bytes, {batches} times; each \
+         time B listens"
+    ));
+    let begin = Instant::now();
+    for nth in 0..batches {
+        if nth > batches / 2 && begin.elapsed() > PASSING_TIME {
+            break;
+        }
+        let line =
+            |of: usize| format!("{:=<LONG_LINE$}", format!("{of}/{nth} "));
+        let batch: Vec<_> = (0..ON_THE_WAY).map(line).collect();
+        a.say(&format!("{}\n", batch.join("\n")))?;
+        let last = batch.last().map_or("", String::as_str);
+        hears(&mut b, &a, last, soon()).map_err(|finding| Finding {
+            came: format!("after {nth} times: {}", finding.came),
+            means: "the write to S waits, for S reads nothing and all \
+                    buffers are full; and everyone waits for that write, or \
+                    for a lock that is held during it."
+                .to_owned(),
+            ..finding
+        })?;
+    }
+    drop(slow);
+    Ok(())
+}
+
+fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    let (mut a, mut b) = pair(&server)?;
+
+    for _ in 0..10 {
+        server.visit("a bad visitor")?.reset();
+    }
+    let mut bad = server.visit("a bad visitor")?;
+    bad.send("half a li")?;
+    bad.reset();
+    let mut bad = server.visit("a bad visitor")?;
+    // The server may hang up on it.
+    let _ = bad.send(b"\xff\xfe is not UTF-8\n\0\n");
+    let mut endless = server.visit("an endless visitor")?;
+    endless.flood(&[b'x'; 64 * 1024], 16);
+
+    let harmed = |mut finding: Finding| {
+        "one visitor's trouble has hit others: an unwrap on a lock or a \
+         write, ? in the accept loop, or a loop over all visitors that ends \
+         at the first one that is gone."
+            .clone_into(&mut finding.means);
+        finding
+    };
+    let mut c = server.visit("C").map_err(harmed)?;
+    introduce(&mut a, &mut b).map_err(harmed)?;
+    introduce(&mut b, &mut a).map_err(harmed)?;
+    introduce(&mut c, &mut a).map_err(harmed)?;
+    introduce(&mut a, &mut c).map_err(harmed)?;
+    drop((bad, endless));
+    Ok(())
+}

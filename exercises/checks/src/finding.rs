@@ -1,0 +1,118 @@
+//! What a rung found wrong, in words that help.
+
+use std::fmt::{self, Display, Write};
+
+/// At most this many bytes of a piece of data are shown.
+const SHOWN: usize = 240;
+
+/// Why a rung was not climbed.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub(crate) came: String,
+    pub(crate) expected: String,
+    pub(crate) means: String,
+}
+
+impl Finding {
+    pub(crate) fn new(
+        came: impl Into<String>,
+        expected: impl Into<String>,
+        means: impl Into<String>,
+    ) -> Self {
+        let (came, expected) = (came.into(), expected.into());
+        Self { came, expected, means: means.into() }
+    }
+
+    /// A finding about the machine, not about the program.
+    pub(crate) fn of_machine(what: &str, error: &dyn Display) -> Self {
+        Self::new(
+            format!("{what}: {error}"),
+            "a machine on which this works",
+            "the fault is not your program's. Close other programs and try \
+             again.",
+        )
+    }
+}
+
+/// Where a program fell off the ladder, and why.
+#[derive(Clone, Debug)]
+pub struct Fall {
+    /// Which rung, counted from 0.
+    pub rung: usize,
+    /// The rung's name.
+    pub name: &'static str,
+    pub(crate) sent: Vec<String>,
+    pub(crate) finding: Finding,
+    pub(crate) programs: Vec<String>,
+}
+
+impl Fall {
+    /// What came from the program, in short: for one line of a table.
+    #[must_use]
+    pub fn came(&self) -> &str {
+        &self.finding.came
+    }
+}
+
+/// The whole message, as a student reads it.
+impl Display for Fall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "rung {}, {}", self.rung + 1, self.name)?;
+        row(f, "sent", &self.sent.join("\n"))?;
+        row(f, "came", &self.finding.came)?;
+        row(f, "expected", &self.finding.expected)?;
+        row(f, "usually means", &self.finding.means)?;
+        for program in &self.programs {
+            row(f, "the program", program)?;
+        }
+        Ok(())
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, head: &str, text: &str) -> fmt::Result {
+    const HEAD: usize = 15;
+    const WIDTH: usize = 62;
+    let mut head = head;
+    for line in text.lines().flat_map(|line| wrapped(line, WIDTH)) {
+        writeln!(f, "  {head:<HEAD$}{line}")?;
+        head = "";
+    }
+    Ok(())
+}
+
+/// Breaks a line between words. A word that is too long, such as a path, stays
+/// whole: it can be copied.
+fn wrapped(line: &str, width: usize) -> Vec<String> {
+    let indent = line.len() - line.trim_start().len();
+    let mut lines = vec![" ".repeat(indent)];
+    for word in line.split_whitespace() {
+        let last = lines.last_mut().filter(|last| {
+            last.trim().is_empty()
+                || last.chars().count() + 1 + word.chars().count() <= width
+        });
+        if let Some(last) = last {
+            if !last.trim().is_empty() {
+                last.push(' ');
+            }
+            last.push_str(word);
+        } else {
+            lines.push(format!("{}{word}", " ".repeat(indent)));
+        }
+    }
+    lines
+}
+
+/// Bytes as they would stand in Rust: `"hel\xc3\xb6\n"`. The middle of a long
+/// piece is left out, and its size given.
+pub(crate) fn quoted(bytes: &[u8]) -> String {
+    if bytes.len() <= SHOWN {
+        return format!("\"{}\"", bytes.escape_ascii());
+    }
+    let (begin, rest) = bytes.split_at(SHOWN * 3 / 4);
+    let end = &rest[rest.len() - SHOWN / 4..];
+    let mut text = String::new();
+    let _ = write!(text, "\"{}\" … ", begin.escape_ascii());
+    let _ = write!(text, "\"{}\"", end.escape_ascii());
+    let _ = write!(text, " ({} bytes)", bytes.len());
+    text
+}

@@ -1,0 +1,304 @@
+//! ex01: the first free port. Only `bind` says whether a port is free.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use assert_cmd::assert::OutputAssertExt;
+use predicates::prelude::*;
+use predicates::str::{contains, is_empty};
+
+use crate::finding::Finding;
+use crate::ladder::{Exercise, Rung};
+use crate::ports::{BLOCK, Block, hold_silently, without_children};
+use crate::trial::{ANSWER_TIME, START_TIME, Server, Trial};
+
+/// Listen on the first free port at or after P.
+pub static FREE_PORT: Exercise = Exercise {
+    name: "ex01",
+    folder: "01_free_port",
+    title: "the first free port",
+    rungs: &[
+        Rung { name: "it starts", try_it: it_starts },
+        Rung { name: "taken ports are passed over", try_it: taken },
+        Rung { name: "all taken: exit code 1 and why", try_it: all_taken },
+        Rung { name: "N tries, not one more or less", try_it: tries },
+        Rung { name: "no port after 65535", try_it: last_port },
+        Rung { name: "nobody answers, and still taken", try_it: silent },
+        Rung { name: "bind is the only look", try_it: neighbour },
+    ],
+};
+
+/// How many ports the neighbour takes and leaves all the time.
+const RESTLESS: u16 = 3;
+
+/// How many programs look for a port while the neighbour is busy.
+const SEEKERS: usize = 100;
+
+/// How many of them do so at once.
+const AT_ONCE: u16 = 5;
+
+/// No more of them are started after this time: a program may start slowly.
+const SEEK_TIME: Duration = Duration::from_secs(3);
+
+/// A program that still runs after this time stays.
+const STAY_TIME: Duration = Duration::from_millis(300);
+
+/// How often we look whether port 65535 is free.
+const TURN_TIME: Duration = Duration::from_millis(20);
+
+fn from(port: u16, tries: u16) -> [String; 4] {
+    let words = ["--from", &port.to_string(), "--tries", &tries.to_string()];
+    words.map(ToOwned::to_owned)
+}
+
+fn start(trial: &Trial, port: u16, tries: u16) -> Result<Server<'_>, Finding> {
+    let args = from(port, tries);
+    trial.note(format!("started with {}", args.join(" ")));
+    trial.start(&args.each_ref().map(String::as_str))
+}
+
+/// Starts the program and compares the port that it takes.
+fn takes<'t>(
+    trial: &'t Trial,
+    (port, tries): (u16, u16),
+    expected: u16,
+    means: &str,
+) -> Result<Server<'t>, Finding> {
+    let server = start(trial, port, tries)?;
+    if server.address.port() == expected {
+        return Ok(server);
+    }
+    let came = format!("[LISTENING] {}", server.address);
+    let expected = format!("[LISTENING] 127.0.0.1:{expected}");
+    Err(Finding::new(came, expected, means))
+}
+
+fn it_starts(trial: &Trial) -> Result<(), Finding> {
+    let block = Block::take()?;
+    let means = "the program does not begin with P, or asks the system for \
+                 any port.";
+    let port = block.port(0);
+    let server = takes(trial, (port, 10), port, means)?;
+
+    server.visit("A")?;
+    let loopback = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), port));
+    trial.note(format!("B tries to connect to {loopback}"));
+    let other = TcpStream::connect_timeout(&loopback, ANSWER_TIME);
+    if other.is_ok() {
+        return Err(Finding::new(
+            format!("a connection at {loopback}"),
+            "none: the program listens on 127.0.0.1 alone",
+            "the program binds 0.0.0.0, that is every address of the \
+             machine: the whole network can connect.",
+        ));
+    }
+    // After a visit it still listens.
+    let ended = server.process.wait(Instant::now() + STAY_TIME);
+    if let Some(status) = ended {
+        return Err(Finding::new(
+            format!("the program ended: {status}"),
+            "it keeps listening until it is stopped",
+            "the program ends after the first visitor, or right after it has \
+             said where it listens.",
+        ));
+    }
+    server.visit("C").map(drop)
+}
+
+fn taken(trial: &Trial) -> Result<(), Finding> {
+    let block = Block::take()?;
+    let _others = block.hold(0..3)?;
+    let (from, to) = (block.port(0), block.port(2));
+    trial.note(format!("other programs listen on {from} to {to}"));
+    let means = "after a taken port the next one is tried, in steps of one, \
+                 and the port that is printed is the one that was got.";
+
+    let server = takes(trial, (from, 10), block.port(3), means)?;
+
+    server.visit("A")?;
+    Ok(())
+}
+
+/// Judges a program that had no port to take.
+fn gave_up(ended: &Output) -> Result<(), Finding> {
+    let stdout = String::from_utf8_lossy(&ended.stdout);
+    let came = format!("{}, stdout {stdout:?}", ended.status);
+    let own_words = is_empty().not().and(contains("panicked at").not());
+    ended
+        .clone()
+        .assert()
+        .try_code(1)
+        .and_then(|ended| ended.try_stdout(contains("[LISTENING]").not()))
+        .and_then(|ended| ended.try_stderr(own_words))
+        .map(drop)
+        .map_err(|_| {
+            Finding::new(
+                came,
+                "exit code 1, no [LISTENING], and on stderr why, in your own \
+                 words",
+                "a panic ends with code 101, and a main that returns \
+                 normally with 0. The failure has to reach \
+                 report::exit_code.",
+            )
+        })
+}
+
+/// Runs the program where it finds no port.
+fn finds_nothing(trial: &Trial, port: u16, tries: u16) -> Result<(), Finding> {
+    let args = from(port, tries);
+    trial.note(format!("started with {}", args.join(" ")));
+    gave_up(&trial.run(&args.each_ref().map(String::as_str))?)
+}
+
+fn all_taken(trial: &Trial) -> Result<(), Finding> {
+    let block = Block::take()?;
+    let _others = block.hold(0..8)?;
+    let (from, to) = (block.port(0), block.port(7));
+    trial.note(format!("other programs listen on {from} to {to}"));
+
+    finds_nothing(trial, from, 3)
+}
+
+fn tries(trial: &Trial) -> Result<(), Finding> {
+    let block = Block::take()?;
+    let mut others = block.hold(0..3)?;
+    let (from, to) = (block.port(0), block.port(2));
+    trial.note(format!("other programs listen on {from} to {to}"));
+    finds_nothing(trial, from, 3).map_err(|mut finding| {
+        finding.means = "one port too many is tried: N tries from P end at \
+                         P+N-1."
+            .to_owned();
+        finding
+    })?;
+
+    without_children(|| others.pop());
+    trial.note(format!("port {to} is free again"));
+    let means = "one port too few is tried: N tries from P end at P+N-1.";
+    takes(trial, (from, 3), to, means).map(drop).map_err(|mut finding| {
+        means.clone_into(&mut finding.means);
+        finding
+    })?;
+    without_children(|| drop(others));
+    takes(trial, (from, 1), from, "with one try, P itself is tried.").map(drop)
+}
+
+/// Port 65535 is one for all: checks that run at the same time take turns.
+fn last_port(trial: &Trial) -> Result<(), Finding> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let until = Instant::now() + START_TIME;
+    let other = loop {
+        match hold_silently(u16::MAX) {
+            Ok(other) => break other,
+            Err(_) if Instant::now() < until => thread::sleep(TURN_TIME),
+            Err(error) => {
+                return Err(Finding::of_machine("port 65535", &error));
+            }
+        }
+    };
+    trial.note("another program has port 65535");
+    finds_nothing(trial, u16::MAX, 10).map_err(|mut finding| {
+        "the sum does not fit into a u16: it panics, or begins again at 0, \
+         where the system picks any port."
+            .clone_into(&mut finding.means);
+        finding
+    })?;
+
+    without_children(|| drop(other));
+    trial.note("port 65535 is free again");
+    let means = "65535 is a port like others: the range ends behind it.";
+    let taken = takes(trial, (u16::MAX, 10), u16::MAX, means);
+    // Unless somebody else has just taken it, the program could have had it.
+    match taken {
+        Err(finding) if hold_silently(u16::MAX).is_ok() => {
+            Err(Finding { means: means.to_owned(), ..finding })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn silent(trial: &Trial) -> Result<(), Finding> {
+    let block = Block::take()?;
+    let (first, second) = (block.port(0), block.port(1));
+    let _other = hold_silently(first)
+        .map_err(|error| Finding::of_machine("a port is taken", &error))?;
+    trial.note(format!(
+        "another program has bound {first}: it is not listening"
+    ));
+    let means = "the program connects to see whether a port is taken. Where \
+                 nobody answers, the port may still belong to somebody: only \
+                 bind knows.";
+
+    let args = from(first, 10);
+    trial.note(format!("started with {}", args.join(" ")));
+    let process = trial.spawn(&args.each_ref().map(String::as_str))?;
+    let until = Instant::now() + START_TIME;
+    let server = trial
+        .await_listening(process, until)
+        .map_err(|finding| Finding { means: means.to_owned(), ..finding })?;
+    if server.address.port() != second {
+        let came = format!("[LISTENING] {}", server.address);
+        let expected = format!("[LISTENING] 127.0.0.1:{second}");
+        return Err(Finding::new(came, expected, means));
+    }
+    Ok(())
+}
+
+/// A neighbour takes and leaves some ports all the time, as fast as it can.
+/// Whoever looks first finds something else when binding than when looking.
+fn neighbour(trial: &Trial) -> Result<(), Finding> {
+    let block = Block::take()?;
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let restless = || {
+            while !over.load(Ordering::Relaxed) {
+                for nth in 0..RESTLESS {
+                    let port = block.port(nth);
+                    let _ = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+                }
+            }
+        };
+        let neighbour = thread::Builder::new().spawn_scoped(scope, restless);
+        let found = neighbour
+            .map_err(|error| Finding::of_machine("no thread", &error))
+            .and_then(|_| seek(trial, &block));
+        over.store(true, Ordering::Relaxed);
+        found
+    })
+}
+
+fn seek(trial: &Trial, block: &Block) -> Result<(), Finding> {
+    let tries = BLOCK - 2;
+    let (first, last) = (block.port(0), block.port(RESTLESS - 1));
+    let args = from(first, tries);
+    trial.note(format!("a neighbour takes and leaves {first} to {last}"));
+    trial.note(format!("started with {}, many times", args.join(" ")));
+    let args = args.each_ref().map(String::as_str);
+    let begin = Instant::now();
+    let mut started = 0;
+    while started < SEEKERS && begin.elapsed() < SEEK_TIME {
+        let seekers: Result<Vec<_>, _> =
+            (0..AT_ONCE).map(|_| trial.spawn(&args)).collect();
+        let until = Instant::now() + START_TIME;
+        for process in seekers? {
+            trial.await_listening(process, until).map_err(|finding| {
+                let expected = format!(
+                    "[LISTENING]: of {tries} ports only {RESTLESS} are \
+                     restless"
+                );
+                let means = "the program looks whether a port is free, and \
+                             binds it afterwards, or binds it twice. In \
+                             between somebody else has taken it. Keep the \
+                             listener that the first bind returns.";
+                Finding::new(finding.came, expected, means)
+            })?;
+            started += 1;
+        }
+        trial.forget();
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! The ladder: one rung after the other, until one does not hold.
+
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+
+use crate::finding::{Fall, Finding};
+use crate::trial::Trial;
+
+/// How long one rung may take. All waits inside are shorter.
+pub const RUNG_TIME: Duration = Duration::from_secs(15);
+
+/// An exercise: a task with a ladder of rungs.
+#[derive(Debug)]
+pub struct Exercise {
+    /// The package and program, such as `ex03`.
+    pub name: &'static str,
+    /// The folder in `exercises/`, such as `03_chat`.
+    pub folder: &'static str,
+    /// What is built.
+    pub title: &'static str,
+    /// In the order in which they are climbed. The first one is "it starts".
+    pub rungs: &'static [Rung],
+}
+
+/// One rung: a name, and what the program has to do.
+#[derive(Debug)]
+pub struct Rung {
+    /// What holds when it is climbed; also in the exercise's README.
+    pub name: &'static str,
+    /// Tries it.
+    pub try_it: fn(&Trial) -> Result<(), Finding>,
+}
+
+/// How a climb ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How many rungs were climbed.
+    pub climbed: usize,
+    /// The rung that was not, and why; `None` when all were.
+    pub fall: Option<Fall>,
+}
+
+/// What happens during a climb.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// The climber is at this rung.
+    At(&'static Rung),
+    /// It is climbed.
+    Climbed,
+    /// It is not.
+    Fell,
+}
+
+/// A rung that is being tried on a thread of its own.
+struct Attempt {
+    trial: Arc<Trial>,
+    until: Instant,
+    ended: Receiver<Result<(), Finding>>,
+}
+
+/// Climbs the ladder of `exercise` with `program`, and reports each step.
+///
+/// A program that starts faces all the other rungs at the same time, each with
+/// a process of its own. What is reported is the first rung that fails.
+pub fn climb(
+    exercise: &'static Exercise,
+    program: &Path,
+    mut report: impl FnMut(Step),
+) -> Outcome {
+    let Some((first, others)) = exercise.rungs.split_first() else {
+        return Outcome { climbed: 0, fall: None };
+    };
+    let mut attempts = Vec::new();
+    for (nth, rung) in exercise.rungs.iter().enumerate() {
+        report(Step::At(rung));
+        if nth == 1 {
+            attempts = others.iter().map(|r| attempt(r, program)).collect();
+        }
+        let fall = match nth {
+            0 => attempt(first, program).fall(nth, rung),
+            _ => attempts[nth - 1].fall(nth, rung),
+        };
+        if fall.is_some() {
+            report(Step::Fell);
+            return Outcome { climbed: nth, fall };
+        }
+        report(Step::Climbed);
+    }
+    Outcome { climbed: exercise.rungs.len(), fall: None }
+}
+
+fn attempt(rung: &'static Rung, program: &Path) -> Attempt {
+    let trial = Arc::new(Trial::new(program));
+    let (sender, ended) = mpsc::channel();
+    let climber = Arc::clone(&trial);
+    let until = Instant::now() + RUNG_TIME;
+    // Without a thread nothing is sent, which `fall` reports.
+    let _ = Builder::new().name(rung.name.to_owned()).spawn(move || {
+        let _ = sender.send((rung.try_it)(&climber));
+    });
+    Attempt { trial, until, ended }
+}
+
+impl Attempt {
+    /// Waits for the end of the attempt; returns the fall if it was one.
+    fn fall(&self, nth: usize, rung: &Rung) -> Option<Fall> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        let ended = self.ended.recv_timeout(left).unwrap_or_else(|why| {
+            Err(match why {
+                mpsc::RecvTimeoutError::Timeout => Finding::new(
+                    format!("no end in {RUNG_TIME:?}"),
+                    "an answer in time",
+                    "the program is much too slow, or always does a little.",
+                ),
+                mpsc::RecvTimeoutError::Disconnected => {
+                    let why = "it panicked, or there was no thread for it";
+                    Finding::of_machine("the check itself failed", &why)
+                }
+            })
+        });
+        let fall = ended.err().map(|finding| Fall {
+            rung: nth,
+            name: rung.name,
+            sent: self.trial.notes(),
+            finding,
+            programs: self.trial.reports(),
+        });
+        self.trial.end();
+        fall
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.trial.end();
+    }
+}
+
+/// Climbs, prints the ladder on stdout, and gives the exit code: 0 when all
+/// rungs were climbed, 1 otherwise.
+#[must_use]
+pub fn main(exercise: &'static Exercise, program: &str) -> ExitCode {
+    println!("\n{exercise}");
+    let mut nth = 0;
+    let outcome = climb(exercise, Path::new(program), |step| {
+        use std::io::Write;
+        match step {
+            Step::At(rung) => {
+                nth += 1;
+                print!("  {nth}  {:.<48} ", format!("{} ", rung.name));
+            }
+            Step::Climbed => println!("ok"),
+            Step::Fell => println!("FAILED"),
+        }
+        let _ = std::io::stdout().flush();
+    });
+    let Some(fall) = outcome.fall else {
+        println!("\nAll rungs climbed. {} is solved.\n", exercise.name);
+        return ExitCode::SUCCESS;
+    };
+    println!("\n{fall}");
+    println!("Task and hints: exercises/{}/README.md\n", exercise.folder);
+    ExitCode::FAILURE
+}
+
+/// `ex03, a chat room: 8 rungs`.
+impl fmt::Display for Exercise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rungs = self.rungs.len();
+        write!(f, "{}, {}: {rungs} rungs", self.name, self.title)
+    }
+}

@@ -1,0 +1,36 @@
+//! The checks of the exercises: each is a ladder of rungs, which a program
+//! climbs until it falls.
+//!
+//! A check takes the path of a program, whoever wrote it: students run it on
+//! theirs, the bank of answers proves it with right and wrong ones, and the
+//! grader runs it on submissions. It knows nothing but the protocol.
+//!
+//! - [`climb`] runs a ladder, [`main`] runs and prints it;
+//! - `trial` is what a rung works with: it starts the program, and kills it;
+//! - `visitor` is one connection to it, `output` is what it prints;
+//! - `free_port` … `gopher` hold the rungs of one exercise each.
+
+mod chat;
+mod finding;
+mod free_port;
+mod gopher;
+mod ladder;
+mod output;
+mod ports;
+mod start;
+mod syslog;
+mod time;
+mod trial;
+mod visitor;
+
+pub use chat::CHAT;
+pub use finding::{Fall, Finding};
+pub use free_port::FREE_PORT;
+pub use gopher::GOPHER;
+pub use ladder::{Exercise, Outcome, RUNG_TIME, Rung, Step, climb, main};
+pub use syslog::SYSLOG;
+pub use time::TIME;
+pub use trial::Trial;
+
+/// All exercises, in their order.
+pub static ALL: [&Exercise; 5] = [&FREE_PORT, &TIME, &CHAT, &SYSLOG, &GOPHER];

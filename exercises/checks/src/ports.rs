@@ -1,0 +1,86 @@
+//! Ports with known numbers, which nobody else takes meanwhile.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use socket2::{Domain, Socket, Type};
+
+use crate::finding::Finding;
+
+/// How many ports a block has, with the one that locks it.
+pub(crate) const BLOCK: u16 = 40;
+
+/// Below the ports that systems give to outgoing connections and to port 0.
+const FROM: Range<u16> = 10_000..32_000;
+
+/// How many blocks are tried before we give up.
+const TRIES: usize = 200;
+
+/// Neighbouring ports that are free when it is made. Its first port is held as
+/// long as it lives: two checks never take the same block.
+#[derive(Debug)]
+pub(crate) struct Block {
+    first: u16,
+    _lock: Socket,
+}
+
+impl Block {
+    /// Takes a block at random.
+    pub(crate) fn take() -> Result<Self, Finding> {
+        for _ in 0..TRIES {
+            // The only random numbers of std.
+            let random = RandomState::new().hash_one(0);
+            let blocks = u64::from((FROM.end - FROM.start) / BLOCK);
+            let nth = u16::try_from(random % blocks).unwrap_or(0);
+            let first = FROM.start + nth * BLOCK;
+            let Ok(lock) = hold_silently(first) else { continue };
+            let block = Self { first, _lock: lock };
+            let free = |nth| hold_silently(block.port(nth)).is_ok();
+            if without_children(|| (0..BLOCK - 1).all(free)) {
+                return Ok(block);
+            }
+        }
+        Err(Finding::of_machine("no row of free ports", &"all tries failed"))
+    }
+
+    /// The port with this number in the block, from 0.
+    pub(crate) const fn port(&self, nth: u16) -> u16 {
+        self.first + 1 + nth
+    }
+
+    /// Listens on some of the ports, as another program would.
+    pub(crate) fn hold(
+        &self,
+        ports: Range<u16>,
+    ) -> Result<Vec<TcpListener>, Finding> {
+        ports
+            .map(|nth| {
+                let port = self.port(nth);
+                TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(
+                    |error| Finding::of_machine("a port is taken", &error),
+                )
+            })
+            .collect()
+    }
+}
+
+/// Does something while no process is being started.
+///
+/// A child that has not begun its program yet holds a copy of every socket of
+/// ours. What we close in that moment stays open: the port is not free.
+pub(crate) fn without_children<T>(act: impl FnOnce() -> T) -> T {
+    static STARTING: Mutex<()> = Mutex::new(());
+    let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    act()
+}
+
+/// Binds a port without listening on it. Without `SO_REUSEADDR` nobody else
+/// can bind it.
+pub(crate) fn hold_silently(port: u16) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    socket.bind(&address.into())?;
+    Ok(socket)
+}

@@ -1,0 +1,321 @@
+//! ex04: syslog over TCP with octet counting, RFC 6587, section 3.4.1.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::finding::{Finding, quoted};
+use crate::ladder::{Exercise, Rung};
+use crate::output::NoLine;
+use crate::start;
+use crate::trial::{ANSWER_TIME, Server, Trial};
+use crate::visitor::{Quiet, Visitor};
+
+/// A log server.
+pub static SYSLOG: Exercise = Exercise {
+    name: "ex04",
+    folder: "04_syslog",
+    title: "a log server",
+    rungs: &[
+        Rung { name: "it starts", try_it: |t| start::it_starts(t, &[]) },
+        Rung { name: "one message", try_it: one_message },
+        Rung { name: "several in one segment", try_it: one_segment },
+        Rung { name: "one in many segments", try_it: many_segments },
+        Rung { name: "octets, not characters", try_it: octets },
+        Rung { name: "many at once", try_it: many_at_once },
+        Rung { name: "lengths that are none", try_it: bad_lengths },
+        Rung { name: "a bad sender harms nobody", try_it: bad_senders },
+    ],
+};
+
+/// What every receiver must take: RFC 5425, section 4.3.1.
+const MUST_TAKE: usize = 2048;
+
+/// The longest message that is taken by default.
+const LIMIT: usize = 8192;
+
+/// How many senders are silent while another one talks.
+const SILENT: usize = 20;
+
+/// Time enough for the server to read what has come.
+const PAUSE: Duration = Duration::from_millis(100);
+
+fn start(trial: &Trial) -> Result<Server<'_>, Finding> {
+    trial.start(&["--port", "0"])
+}
+
+fn soon() -> Instant {
+    Instant::now() + ANSWER_TIME
+}
+
+fn frame(message: impl AsRef<[u8]>) -> Vec<u8> {
+    let message = message.as_ref();
+    [format!("{} ", message.len()).as_bytes(), message].concat()
+}
+
+/// Waits until the program prints a line with all of `words`; returns the
+/// lines before it.
+///
+/// The lines are compared by words, since a program may show a message cut, or
+/// with other escapes than ours.
+fn prints(
+    server: &Server<'_>,
+    words: &[&str],
+    means: &str,
+) -> Result<Vec<String>, Finding> {
+    let until = soon();
+    let mut others = Vec::new();
+    let expected = format!("a line on stdout with {}", words.join(" and "));
+    loop {
+        match server.process.stdout.next_line(until) {
+            Ok(line) if words.iter().all(|word| line.contains(word)) => {
+                return Ok(others);
+            }
+            Ok(line) => others.push(line),
+            Err(NoLine::Flood) => {
+                let means = "the program prints in an endless loop.";
+                let came = "more lines than anybody can read";
+                return Err(Finding::new(came, expected, means));
+            }
+            Err(_) => return Err(not_printed(&others, expected, means)),
+        }
+    }
+}
+
+fn not_printed(others: &[String], expected: String, means: &str) -> Finding {
+    let last: Vec<_> = others.iter().rev().take(4).rev().cloned().collect();
+    let came = if last.is_empty() {
+        format!("no line on stdout in {ANSWER_TIME:?}")
+    } else {
+        format!("on stdout:\n{}", last.join("\n"))
+    };
+    Finding::new(came, expected, means)
+}
+
+/// The program has printed no message with `word` so far. It may speak of it
+/// under another tag, such as `[ERROR]`.
+fn not_yet(lines: &[String], word: &str, means: &str) -> Result<(), Finding> {
+    let message =
+        |line: &str| !line.starts_with('[') || line.starts_with("[RECEIVED]");
+    let mut found = lines.iter().filter(|line| line.contains(word));
+    let Some(line) = found.find(|line| message(line)) else {
+        return Ok(());
+    };
+    let came = format!("on stdout:\n{line}");
+    Err(Finding::new(came, format!("no line with {word}"), means))
+}
+
+fn one_message(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    let mut a = server.visit("A")?;
+    a.send(frame("<13>a: hello-server"))?;
+    let means = "the program does not read the message, or prints it only \
+                 when the connection ends, or keeps its output in a buffer.";
+    prints(&server, &["hello-server"], means)?;
+    a.send(frame("<13>a: hello-again"))?;
+    let means = "the program reads one message and no more.";
+    prints(&server, &["hello-again"], means)?;
+    Ok(())
+}
+
+fn one_segment(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    let mut a = server.visit("A")?;
+    let words = ["m-one", "m-two", "m-three", "m-four"];
+    let frames = words.map(|word| frame(format!("<13>a: {word}")));
+    a.send(frames.concat())?;
+    let means = "one read was taken for one message. It returned several: \
+                 what stands behind the first is the beginning of the next, \
+                 and must not be lost or printed with it.";
+    let mut seen = Vec::new();
+    for word in words {
+        seen.extend(prints(&server, &[word], means)?);
+    }
+    // Each came alone, and in order: nothing was passed over.
+    words.iter().try_for_each(|word| not_yet(&seen, word, means))?;
+    Ok(())
+}
+
+fn many_segments(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    let mut a = server.visit("A")?;
+    let means = "one read was taken for one message, or for one length. It \
+                 returned only a part: read on until all octets are there.";
+    let message = frame("<13>a: in-small-pieces");
+    let (begin, last) = message.split_at(message.len() - 1);
+    a.send_in_bytes(begin, Duration::from_millis(15))?;
+    thread::sleep(PAUSE);
+    let so_far = std::iter::from_fn(|| server.process.stdout.line_so_far());
+    not_yet(&so_far.collect::<Vec<_>>(), "in-small", means)?;
+    a.send(last)?;
+    prints(&server, &["in-small-pieces"], means)?;
+
+    let long = format!("<13>a: long-one {}", "x".repeat(MUST_TAKE - 16));
+    let long = frame(long);
+    for piece in long.chunks(700) {
+        a.send(piece)?;
+        thread::sleep(PAUSE / 4);
+    }
+    a.send(frame("<13>a: behind-the-long"))?;
+    prints(&server, &["long-one"], means)?;
+    prints(&server, &["behind-the-long"], means)?;
+    Ok(())
+}
+
+fn octets(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    let mut a = server.visit("A")?;
+    let means = "the length was taken as a number of characters. It counts \
+                 octets: in UTF-8 an \\u{f6} has two of them. Read bytes, \
+                 and make text of them afterwards.";
+    a.send(
+        [
+            frame("<13>be-fore \u{f6}\u{2713}\u{1f600} af-ter"),
+            frame("<13>next-one"),
+        ]
+        .concat(),
+    )?;
+    prints(&server, &["be-fore", "af-ter"], means)?;
+    prints(&server, &["next-one"], means)?;
+
+    let means = "a line feed was taken for the end, or printed as it is. The \
+                 length alone says where a message ends, and each message is \
+                 one line on stdout: escape it.";
+    a.send([frame("<13>line-a\nline-b\n"), frame("<13>next-two")].concat())?;
+    prints(&server, &["line-a", "line-b"], means)?;
+    prints(&server, &["next-two"], means)?;
+
+    let means = "a message need not be UTF-8: from_utf8 returns an error for \
+                 this one. Escape such bytes, and go on.";
+    a.send(
+        [frame(b"<13>raw-a\xff\x00\xc3raw-b"), frame("<13>next-three")]
+            .concat(),
+    )?;
+    prints(&server, &["raw-a", "raw-b"], means)?;
+    prints(&server, &["next-three"], means)?;
+    Ok(())
+}
+
+fn many_at_once(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    trial
+        .note(format!("{SILENT} senders: some say nothing, others only begin"));
+    let mut silent = Vec::new();
+    for nth in 0..SILENT {
+        let mut visitor = server.visit(&format!("silent {nth}"))?;
+        if nth % 2 == 1 {
+            visitor.say("20 <13>late-")?;
+        }
+        silent.push(visitor);
+    }
+    let mut a = server.visit("A")?;
+    a.send(frame("<13>not-silent"))?;
+    let means = "the server takes one sender at a time, or a few: it waits \
+                 for the silent ones and does not read what A says. Each \
+                 connection needs a thread of its own.";
+    prints(&server, &["not-silent"], means)?;
+    let means = "a sender who was silent for a while was given up.";
+    if let [first, second, ..] = &mut silent[..] {
+        first.send(frame("<13>early-bird"))?;
+        prints(&server, &["early-bird"], means)?;
+        second.send("but-whole")?;
+        let words = ["late-", "but-whole"];
+        let too_few = "20 octets were announced, and 18 have come so far.";
+        let so_far = std::iter::from_fn(|| server.process.stdout.line_so_far());
+        not_yet(&so_far.collect::<Vec<_>>(), "late-", too_few)?;
+        second.send("!!")?;
+        prints(&server, &words, means)?;
+    }
+    Ok(())
+}
+
+fn bad_lengths(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    let mut good = server.visit("a good sender")?;
+    let longest = format!("{:x<LIMIT$}", "<13>just-fits ");
+    good.send([frame(longest), frame("<13>after-it")].concat())?;
+    let means = "a message as long as the limit is not over it.";
+    prints(&server, &["just-fits"], means)?;
+    prints(&server, &["after-it"], means)?;
+    let digits = "1".repeat(5000);
+    let bad = [
+        "abc <13>bad",
+        "+7 <13>bad",
+        "-7 <13>bad",
+        "7x <13>bad",
+        "<13>no length\n",
+        "1000000000 ",
+        "99999999999999999999999999 <13>bad",
+        &digits,
+    ];
+    let mut visitors = Vec::new();
+    for (nth, bytes) in bad.iter().enumerate() {
+        let mut visitor = server.visit(&format!("bad {}", nth + 1))?;
+        visitor.send(bytes)?;
+        visitors.push(visitor);
+    }
+    for (visitor, bytes) in visitors.iter_mut().zip(bad) {
+        closes(visitor, bytes)?;
+    }
+    good.send(frame("<13>still-here"))?;
+    let means = "a length that is none ended more than its own connection.";
+    prints(&server, &["still-here"], means)?;
+    Ok(())
+}
+
+/// The server closes a connection on which nothing good can come any more.
+fn closes(visitor: &mut Visitor<'_>, sent: &str) -> Result<(), Finding> {
+    let (_, quiet) = visitor.to_end(soon());
+    if matches!(quiet, Quiet::End | Quiet::Reset) {
+        return Ok(());
+    }
+    let means = match sent.as_bytes() {
+        [b'+', ..] => {
+            "str::parse takes \"+7\" for a number. The protocol does not: \
+             look at the bytes."
+        }
+        [b'1', ..] => {
+            "the program believes any length, or collects digits for ever: \
+             it waits for bytes that will never come, and has allocated \
+             memory for them. Compare with the limit first."
+        }
+        _ => {
+            "the program looks for the next frame in bytes that are none, or \
+             keeps the connection."
+        }
+    };
+    Err(Finding::new(
+        format!("to {}: {quiet}", visitor.name()),
+        format!("to {}: the end of the connection", visitor.name()),
+        format!("sent was {}; {means}", quoted(sent.as_bytes())),
+    ))
+}
+
+fn bad_senders(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    let mut good = server.visit("a good sender")?;
+    let mut cut = server.visit("a sender who is cut off")?;
+    cut.send("40 <13>cut-off-before")?;
+    cut.end();
+    // Servers that close in return do so soon.
+    let _ = cut.to_end(Instant::now() + 10 * PAUSE);
+    for _ in 0..10 {
+        let mut bad = server.visit("a bad sender")?;
+        bad.send("40 <13>broken-off")?;
+        bad.reset();
+    }
+    server.visit("a bad sender")?.reset();
+    let mut flooder = server.visit("a flooder")?;
+    flooder.flood(&[b'x'; 64 * 1024], 16);
+    drop(flooder);
+
+    let means = "one sender's trouble has ended the program or its loop: \
+                 unwrap or ? where the sender may be gone.";
+    good.send(frame("<13>good-old"))?;
+    let mut seen = prints(&server, &["good-old"], means)?;
+    server.visit("a newcomer")?.send(frame("<13>good-new"))?;
+    seen.extend(prints(&server, &["good-new"], means)?);
+    let means = "a message whose end never came was printed as if it were \
+                 whole.";
+    not_yet(&seen, "cut-off-before", means)?;
+    not_yet(&seen, "broken-off", means)
+}

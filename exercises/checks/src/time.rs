@@ -1,0 +1,229 @@
+//! ex02: the Time protocol, RFC 868.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::finding::{Finding, quoted};
+use crate::ladder::{Exercise, Rung};
+use crate::start;
+use crate::trial::{ANSWER_TIME, Server, Trial};
+use crate::visitor::{Quiet, Visitor};
+
+/// The time in four bytes.
+pub static TIME: Exercise = Exercise {
+    name: "ex02",
+    folder: "02_time",
+    title: "a time server",
+    rungs: &[
+        Rung { name: "it starts", try_it: |t| start::it_starts(t, &[]) },
+        Rung { name: "four bytes, then the end", try_it: four_bytes },
+        Rung { name: "seconds since 1900, big-endian", try_it: right_number },
+        Rung { name: "the time of now", try_it: fresh },
+        Rung { name: "one after the other", try_it: one_after_the_other },
+        Rung { name: "who talks is answered, too", try_it: talkers },
+        Rung { name: "who stays holds up nobody", try_it: stayers },
+        Rung { name: "a bad visitor harms nobody", try_it: bad_visitors },
+    ],
+};
+
+/// Seconds from 1900 to 1970: RFC 868.
+const FROM_1900_TO_1970: u64 = 2_208_988_800;
+
+/// A clock may be rounded up to the next second.
+const ROUNDING: u64 = 1;
+
+/// How many visitors stay after they have the time.
+const STAYING: usize = 2;
+
+fn start(trial: &Trial) -> Result<Server<'_>, Finding> {
+    trial.start(&["--port", "0"])
+}
+
+/// Seconds since 1970 by the clock of the check.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
+/// The answer to a visitor: all that comes until the end.
+///
+/// How the connection ends after the answer is `strict` business only when the
+/// visitor has sent nothing: unread bytes turn a close into a reset.
+fn answer(visitor: &mut Visitor<'_>, strict: bool) -> Result<[u8; 4], Finding> {
+    let (bytes, quiet) = visitor.to_end(Instant::now() + ANSWER_TIME);
+    let ended = quiet == Quiet::End || (quiet == Quiet::Reset && !strict);
+    if let (Ok(four), true) = (<[u8; 4]>::try_from(&*bytes), ended) {
+        return Ok(four);
+    }
+    let means = match (bytes.len(), quiet) {
+        (0, Quiet::Silence) => {
+            "the program waits for the visitor to say something, or is busy \
+             with another visitor."
+        }
+        (0, _) => "the program closed the connection without an answer.",
+        (4, _) => {
+            "the program does not close the connection after the answer: it \
+             keeps it, or waits for the visitor to close first."
+        }
+        (8, _) => "a number of 64 bits was sent: four bytes are a u32.",
+        _ if bytes.iter().all(|b| b.is_ascii_graphic() || *b <= b' ') => {
+            "the number was sent as text. to_be_bytes gives its bytes."
+        }
+        _ => "more, or less, was sent than the u32 of the time.",
+    };
+    let came = format!("{}, then {quiet}", quoted(&bytes));
+    Err(Finding::new(came, "four bytes, then the end of the connection", means))
+}
+
+/// Compares the answer with the clock; the visit began at `begin`.
+fn judge(four: [u8; 4], begin: u64) -> Result<(), Finding> {
+    let (first, last) = (begin + FROM_1900_TO_1970, now() + FROM_1900_TO_1970);
+    // From 2036 on, only the lowest 32 bits are sent.
+    let value = u32::from_be_bytes(four);
+    let right = |seconds: u64| value == (seconds & 0xffff_ffff) as u32;
+    if (first..=last + ROUNDING).any(right) {
+        return Ok(());
+    }
+    let came = format!("{} = {value}", quoted(&four));
+    let expected = format!(
+        "{} = {first}, the seconds since 1 January 1900",
+        quoted(&((first & 0xffff_ffff) as u32).to_be_bytes())
+    );
+    Err(Finding::new(came, expected, meaning(four, first)))
+}
+
+fn meaning(four: [u8; 4], right: u64) -> String {
+    const DAY: i64 = 24 * 60 * 60;
+    let near = |value: u32, to: u64| {
+        (i64::from(value) - (to & 0xffff_ffff) as i64).abs() <= DAY
+    };
+    let value = u32::from_be_bytes(four);
+    let away = i64::from(value) - (right & 0xffff_ffff) as i64;
+    if near(u32::from_le_bytes(four), right) {
+        "the bytes are in the wrong order: to_be_bytes puts the most \
+         significant one first."
+            .to_owned()
+    } else if near(value, right - FROM_1900_TO_1970) {
+        "the seconds were counted from 1970. Add 2,208,988,800.".to_owned()
+    } else if near(u32::from_le_bytes(four), right - FROM_1900_TO_1970) {
+        "the bytes are in the wrong order, and the seconds were counted from \
+         1970."
+            .to_owned()
+    } else if away.abs() <= 100 * DAY {
+        format!(
+            "it is {} s away from now. The time is looked up once and kept, \
+             or a time zone or a leap day is counted: from 1900 to 1970 it \
+             is 2,208,988,800 s, in UTC.",
+            away
+        )
+    } else {
+        "another unit, such as milliseconds, or another beginning than 1900."
+            .to_owned()
+    }
+}
+
+/// A visit of somebody who says nothing.
+fn ask(server: &Server<'_>, name: &str) -> Result<(), Finding> {
+    let begin = now();
+    let mut visitor = server.visit(name)?;
+    judge(answer(&mut visitor, true)?, begin)
+}
+
+fn four_bytes(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    answer(&mut server.visit("A")?, true).map(drop)
+}
+
+fn right_number(trial: &Trial) -> Result<(), Finding> {
+    ask(&start(trial)?, "A")
+}
+
+fn fresh(trial: &Trial) -> Result<(), Finding> {
+    /// Longer than one second: the number must be another.
+    const LATER: Duration = Duration::from_millis(2100);
+    let server = start(trial)?;
+    ask(&server, "A")?;
+    thread::sleep(LATER);
+    trial.note(format!("{LATER:?} later:"));
+    ask(&server, "B").map_err(|mut finding| {
+        "the time was right for A. The clock has to be read for each visitor \
+         anew."
+            .clone_into(&mut finding.means);
+        finding
+    })
+}
+
+fn one_after_the_other(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    (1..=20).try_for_each(|nth| ask(&server, &format!("visitor {nth}")))
+}
+
+fn talkers(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    for nth in 1..=5 {
+        let mut visitor = server.visit(&format!("visitor {nth}"))?;
+        // The server may have closed already: then this fails, and is fine.
+        let _ = visitor.send("What time is it, please?\r\n");
+        answer(&mut visitor, false).map_err(|mut finding| {
+            if finding.came.contains("reset") {
+                "the connection was closed while bytes of the visitor were \
+                 unread: that is a reset, which can destroy the answer."
+                    .clone_into(&mut finding.means);
+            }
+            finding
+        })?;
+    }
+    Ok(())
+}
+
+fn stayers(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    let mut staying = Vec::new();
+    for nth in 1..=STAYING {
+        let mut visitor = server.visit(&format!("visitor {nth}"))?;
+        answer(&mut visitor, true)?;
+        staying.push(visitor);
+    }
+    trial.note("they do not close their side");
+    ask(&server, "the next").map_err(|mut finding| {
+        "the program waits for a visitor to hang up. Such a wait needs an \
+         end: a second, say."
+            .clone_into(&mut finding.means);
+        finding
+    })
+}
+
+fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
+    let server = start(trial)?;
+    trial.note("thirty visitors break off as soon as they are connected:");
+    for _ in 0..30 {
+        server.visit("a bad visitor")?.reset();
+    }
+    let harmed = "an error with one visitor ends the program, or its loop: \
+                  unwrap or ? where the visitor may be gone. Report the \
+                  error, and go on with the next.";
+    ask(&server, "a good visitor").map_err(|mut finding| {
+        harmed.clone_into(&mut finding.means);
+        finding
+    })?;
+    trial.note("a visitor sends without an end");
+    let mut flooder = server.visit("a flooder")?;
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let flood = || {
+            while !over.load(Ordering::Relaxed) && flooder.flooding() {}
+        };
+        let thread = thread::Builder::new().spawn_scoped(scope, flood);
+        let asked = thread
+            .map_err(|error| Finding::of_machine("no thread", &error))
+            .and_then(|_| ask(&server, "a good visitor"));
+        over.store(true, Ordering::Relaxed);
+        asked.map_err(|mut finding| {
+            "the program reads what a visitor sends, for as long as it comes. \
+             Set a limit: so many bytes, and so much time."
+                .clone_into(&mut finding.means);
+            finding
+        })
+    })
+}

@@ -1,0 +1,326 @@
+//! One rung's trial of a program: what it starts is killed with it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output as Ended, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::finding::Finding;
+use crate::output::{NoLine, Output};
+use crate::ports::without_children;
+
+/// How long a program may take until it listens.
+pub(crate) const START_TIME: Duration = Duration::from_secs(8);
+
+/// How long a program may take to answer, or to end.
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// How often we look whether a program has ended.
+const LOOK_TIME: Duration = Duration::from_millis(5);
+
+/// At most this many of the last things that were sent are shown.
+const SENT_SHOWN: usize = 12;
+
+/// What a rung works with: the program under test, all processes started of
+/// it, and what was sent to them.
+#[derive(Debug)]
+pub struct Trial {
+    program: PathBuf,
+    sent: Mutex<Vec<String>>,
+    processes: Mutex<Vec<Arc<Process>>>,
+    over: AtomicBool,
+}
+
+/// A started program.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Mutex<Child>,
+    killed: AtomicBool,
+    args: String,
+    pub(crate) stdout: Arc<Output>,
+    pub(crate) stderr: Arc<Output>,
+}
+
+/// A started program that listens.
+#[derive(Clone, Debug)]
+pub(crate) struct Server<'t> {
+    pub(crate) trial: &'t Trial,
+    pub(crate) process: Arc<Process>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Trial {
+    /// A trial of the program at this path.
+    #[must_use]
+    pub fn new(program: &Path) -> Self {
+        Self {
+            program: program.to_owned(),
+            sent: Mutex::default(),
+            processes: Mutex::default(),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    /// Starts the program and waits until it says where it listens.
+    pub(crate) fn start(&self, args: &[&str]) -> Result<Server<'_>, Finding> {
+        let process = self.spawn(args)?;
+        self.await_listening(process, Instant::now() + START_TIME)
+    }
+
+    /// Starts the program.
+    pub(crate) fn spawn(&self, args: &[&str]) -> Result<Arc<Process>, Finding> {
+        let mut processes = lock(&self.processes);
+        if self.over.load(Ordering::SeqCst) {
+            return Err(Finding::of_machine("the trial", &"it is over"));
+        }
+        let started = Process::start(&self.program, args);
+        let process = started.map(Arc::new).map_err(|error| {
+            Finding::of_machine("the program could not be started", &error)
+        })?;
+        processes.push(Arc::clone(&process));
+        Ok(process)
+    }
+
+    /// Waits for the line `[LISTENING] ADDR:PORT`.
+    pub(crate) fn await_listening(
+        &self,
+        process: Arc<Process>,
+        until: Instant,
+    ) -> Result<Server<'_>, Finding> {
+        loop {
+            match process.stdout.next_line(until) {
+                Ok(line) if line.starts_with("[LISTENING]") => {
+                    let address = announced(&line)?;
+                    return Ok(Server { trial: self, process, address });
+                }
+                Ok(_) => {}
+                Err(why) => return Err(process.not_listening(why)),
+            }
+        }
+    }
+
+    /// Runs the program to its end, and returns what it printed.
+    pub(crate) fn run(&self, args: &[&str]) -> Result<Ended, Finding> {
+        let process = self.spawn(args)?;
+        let until = Instant::now() + ANSWER_TIME;
+        let status = loop {
+            if let Some(status) = process.wait(Instant::now() + LOOK_TIME) {
+                break status;
+            }
+            let line = announced_so_far(&process);
+            if line.is_some() || Instant::now() >= until {
+                return Err(still_running(line));
+            }
+        };
+        // Whatever it started itself may keep the pipes open.
+        process.kill();
+        process.stdout.wait_for_end(until);
+        process.stderr.wait_for_end(until);
+        let text = |output: &Output| output.excerpt().into_bytes();
+        let (stdout, stderr) = (text(&process.stdout), text(&process.stderr));
+        Ok(Ended { status, stdout, stderr })
+    }
+
+    /// Remembers what was sent, or done, for the message of a failure.
+    pub(crate) fn note(&self, line: impl Into<String>) {
+        lock(&self.sent).push(line.into());
+    }
+
+    /// What was noted last.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let sent = lock(&self.sent);
+        let left_out = sent.len().saturating_sub(SENT_SHOWN);
+        let mut lines = sent[left_out..].to_vec();
+        if left_out > 0 {
+            lines.insert(0, format!("… ({left_out} before)"));
+        }
+        lines
+    }
+
+    /// What each process has to say for itself.
+    pub(crate) fn reports(&self) -> Vec<String> {
+        const SHOWN: usize = 3;
+        let processes = lock(&self.processes);
+        let from = processes.len().saturating_sub(SHOWN);
+        processes[from..].iter().map(|p| p.report()).collect()
+    }
+
+    /// Kills whatever was started so far, and forgets it.
+    pub(crate) fn forget(&self) {
+        for process in lock(&self.processes).drain(..) {
+            process.kill();
+        }
+    }
+
+    /// Kills whatever was started, and lets nothing more be.
+    pub fn end(&self) {
+        let processes = lock(&self.processes);
+        self.over.store(true, Ordering::SeqCst);
+        for process in processes.iter() {
+            process.kill();
+        }
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Process {
+    fn start(program: &Path, args: &[&str]) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(args);
+        command.env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE");
+        command.env_remove("RUST_BACKTRACE");
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A group of its own, so that it can be killed with its children.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = without_children(|| command.spawn())?;
+        let pipes = (child.stdout.take(), child.stderr.take());
+        let (Some(stdout), Some(stderr)) = pipes else {
+            return Err(io::Error::other("no pipe"));
+        };
+        let (stdout, stderr) = (Output::of(stdout)?, Output::of(stderr)?);
+        let (child, killed) = (Mutex::new(child), AtomicBool::new(false));
+        Ok(Self { child, killed, args: args.join(" "), stdout, stderr })
+    }
+
+    /// Its exit status, if it has ended.
+    pub(crate) fn status(&self) -> Option<ExitStatus> {
+        lock(&self.child).try_wait().ok().flatten()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&self, until: Instant) -> Option<ExitStatus> {
+        loop {
+            let status = self.status();
+            if status.is_some() || Instant::now() >= until {
+                return status;
+            }
+            thread::sleep(LOOK_TIME);
+        }
+    }
+
+    /// Kills it and the processes of its group.
+    pub(crate) fn kill(&self) {
+        let mut child = lock(&self.child);
+        // Once: later the number may belong to somebody else.
+        if self.killed.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        #[cfg(unix)]
+        kill_group(child.id());
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
+    fn report(&self) -> String {
+        let state = match self.status() {
+            None => "was still running".to_owned(),
+            Some(status) => format!("had ended: {status}"),
+        };
+        let args = &self.args;
+        let stderr = self.stderr.excerpt();
+        let stderr = if stderr.trim().is_empty() {
+            "stderr: (nothing)".to_owned()
+        } else {
+            format!("stderr:\n{}", stderr.trim_end())
+        };
+        format!("[{args}] {state}; {stderr}")
+    }
+
+    fn not_listening(&self, why: NoLine) -> Finding {
+        let begun = self.stdout.begun();
+        let (came, means) = match why {
+            NoLine::Flood => (
+                "more lines than a server prints before it listens".to_owned(),
+                "the program prints in an endless loop.",
+            ),
+            NoLine::Ended => match self.wait(Instant::now() + LOOK_TIME * 20) {
+                Some(status) => (
+                    format!("the program ended: {status}"),
+                    "the program gave up, or panicked: its words are below.",
+                ),
+                None => (
+                    "the program closed its stdout".to_owned(),
+                    "something took stdout away from the program.",
+                ),
+            },
+            NoLine::Silence if begun.starts_with(b"[LISTENING]") => (
+                format!(
+                    "{} without a line end",
+                    crate::finding::quoted(&begun)
+                ),
+                "print! instead of println!: a pipe gets the text only when \
+                 the line ends.",
+            ),
+            NoLine::Silence => (
+                format!("no such line in {START_TIME:?}"),
+                "the program waits for something else first, or does not say \
+                 that it listens: report::listening does.",
+            ),
+        };
+        let expected = "a line on stdout: [LISTENING] ADDR:PORT";
+        Finding::new(came, expected, means)
+    }
+}
+
+/// The address in a line `[LISTENING] ADDR:PORT …`, as one can connect to it.
+fn announced(line: &str) -> Result<SocketAddr, Finding> {
+    let word = line.split_whitespace().nth(1).unwrap_or_default();
+    let mut address: SocketAddr = word.parse().map_err(|_| {
+        Finding::new(
+            format!("{line:?}"),
+            "[LISTENING] ADDR:PORT, with numbers, such as 127.0.0.1:8080",
+            "the address was put together by hand. TcpListener::local_addr \
+             returns the one that is really bound.",
+        )
+    })?;
+    if address.ip().is_unspecified() {
+        let any: std::net::IpAddr = if address.is_ipv4() {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        };
+        address.set_ip(any);
+    }
+    Ok(address)
+}
+
+fn announced_so_far(process: &Process) -> Option<String> {
+    std::iter::from_fn(|| process.stdout.line_so_far())
+        .find(|line| line.starts_with("[LISTENING]"))
+}
+
+fn still_running(announced: Option<String>) -> Finding {
+    let came = match announced {
+        Some(line) => format!("it printed {line:?}, and runs"),
+        None => format!("it still runs after {ANSWER_TIME:?}"),
+    };
+    let means = "the program listens, waits, or tries again for ever, where \
+                 it should give up.";
+    Finding::new(came, "the program ends by itself", means)
+}
+
+#[cfg(unix)]
+fn kill_group(id: u32) {
+    use nix::sys::signal::{Signal, killpg};
+    use nix::unistd::Pid;
+
+    if let Ok(id) = i32::try_from(id) {
+        // It fails when all are gone, which is as good.
+        let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,252 @@
+//! One connection to the program under test. Every wait has an end.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::finding::{Finding, quoted};
+use crate::trial::{ANSWER_TIME, Server, Trial};
+
+/// A visitor of a server, with a name for the messages.
+#[derive(Debug)]
+pub(crate) struct Visitor<'t> {
+    trial: &'t Trial,
+    name: String,
+    /// The visitor's own address, as the server sees it.
+    pub(crate) address: SocketAddr,
+    connection: TcpStream,
+    heard: Vec<u8>,
+}
+
+/// Why nothing more is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quiet {
+    /// The time is over.
+    Silence,
+    /// The server ended its side in the orderly way.
+    End,
+    /// The server broke the connection off.
+    Reset,
+    /// More came than any answer can have.
+    Flood,
+}
+
+impl Server<'_> {
+    /// Connects. A visitor called A is A in the messages.
+    pub(crate) fn visit(&self, name: &str) -> Result<Visitor<'_>, Finding> {
+        let connected = TcpStream::connect_timeout(&self.address, ANSWER_TIME);
+        self.visitor(name, connected)
+    }
+
+    /// Connects with as little room for unread bytes as the system allows.
+    pub(crate) fn visit_with_little_room(
+        &self,
+        name: &str,
+    ) -> Result<Visitor<'_>, Finding> {
+        let connected =
+            harness::peer::try_connect_with_little_room(self.address);
+        self.visitor(name, connected)
+    }
+
+    fn visitor(
+        &self,
+        name: &str,
+        connected: io::Result<TcpStream>,
+    ) -> Result<Visitor<'_>, Finding> {
+        let address = self.address;
+        let connected = connected.and_then(|connection| {
+            connection.set_nodelay(true)?;
+            connection.set_write_timeout(Some(ANSWER_TIME))?;
+            Ok((connection.local_addr()?, connection))
+        });
+        let (own, connection) = connected.map_err(|error| {
+            self.trial.note(format!("{name} connects to {address}"));
+            Finding::new(
+                format!("no connection: {error}"),
+                format!("{name} can connect to {address}"),
+                "the listener is gone: the program ended, dropped its \
+                 listener, or prints an address on which it does not listen.",
+            )
+        })?;
+        self.trial.note(format!("{name} connects, from {own}"));
+        let name = name.to_owned();
+        let (trial, heard) = (self.trial, Vec::new());
+        Ok(Visitor { trial, name, address: own, connection, heard })
+    }
+}
+
+impl Visitor<'_> {
+    /// Sends all of `bytes`, in one write.
+    pub(crate) fn send(
+        &mut self,
+        bytes: impl AsRef<[u8]>,
+    ) -> Result<(), Finding> {
+        let bytes = bytes.as_ref();
+        self.trial.note(format!("{} sends {}", self.name, quoted(bytes)));
+        self.write(bytes)
+    }
+
+    /// Sends each byte in a segment of its own, with a pause between.
+    pub(crate) fn send_in_bytes(
+        &mut self,
+        bytes: impl AsRef<[u8]>,
+        pause: Duration,
+    ) -> Result<(), Finding> {
+        let bytes = bytes.as_ref();
+        let text = quoted(bytes);
+        self.trial.note(format!("{} sends {text}, byte by byte", self.name));
+        for byte in bytes {
+            self.write(&[*byte])?;
+            std::thread::sleep(pause);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Finding> {
+        let ended = self.connection.write_all(bytes);
+        let name = &self.name;
+        ended.map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Finding::new(
+                format!("the server took nothing for {ANSWER_TIME:?}"),
+                format!("the server reads what {name} sends"),
+                "the server is busy with something else, or waits for \
+                 somebody else.",
+            ),
+            _ => Finding::new(
+                format!("the connection of {name} is gone: {error}"),
+                format!("the server reads what {name} sends"),
+                "the server closed the connection, or ended.",
+            ),
+        })
+    }
+
+    /// Sends all of `text`, without noting it.
+    pub(crate) fn say(&mut self, text: &str) -> Result<(), Finding> {
+        self.write(text.as_bytes())
+    }
+
+    /// Sends a piece many times. The server may break that off; `false` means
+    /// that it neither took nor refused it.
+    pub(crate) fn flood(&mut self, piece: &[u8], times: usize) -> bool {
+        let text = quoted(piece);
+        let name = &self.name;
+        self.trial.note(format!("{name} sends {text}, {times} times"));
+        for _ in 0..times {
+            if let Err(error) = self.connection.write_all(piece) {
+                let stuck = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
+                return !stuck.contains(&error.kind());
+            }
+        }
+        true
+    }
+
+    /// Sends a little more without an end; `false` when the server has ended
+    /// that.
+    pub(crate) fn flooding(&mut self) -> bool {
+        self.connection.write_all(&[b'x'; 1024]).is_ok()
+    }
+
+    /// The visitor's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Ends our side, and goes on listening.
+    pub(crate) fn end(&mut self) {
+        self.trial.note(format!("{} ends its side", self.name));
+        let _ = self.connection.shutdown(Shutdown::Write);
+    }
+
+    /// Leaves in the orderly way.
+    pub(crate) fn leave(self) {
+        self.trial.note(format!("{} leaves", self.name));
+        let _ = self.connection.shutdown(Shutdown::Both);
+    }
+
+    /// Breaks the connection off: the server gets "connection reset".
+    pub(crate) fn reset(self) {
+        self.trial.note(format!("{} breaks off (reset)", self.name));
+        harness::peer::reset(self.connection);
+    }
+
+    /// What was heard and not taken yet.
+    pub(crate) fn heard(&self) -> &[u8] {
+        &self.heard
+    }
+
+    /// Hears some more; at most up to `until`.
+    fn listen(&mut self, until: Instant) -> Result<(), Quiet> {
+        const LIMIT: usize = 64 * 1024 * 1024;
+        let mut chunk = [0; 16 * 1024];
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Quiet::Silence);
+            }
+            if self.heard.len() > LIMIT {
+                return Err(Quiet::Flood);
+            }
+            let _ = self.connection.set_read_timeout(Some(left));
+            acknowledge_at_once(&self.connection);
+            match self.connection.read(&mut chunk) {
+                Ok(0) => return Err(Quiet::End),
+                Ok(count) => {
+                    self.heard.extend_from_slice(&chunk[..count]);
+                    return Ok(());
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock
+                    | ErrorKind::TimedOut
+                    | ErrorKind::Interrupted => {}
+                    _ => return Err(Quiet::Reset),
+                },
+            }
+        }
+    }
+
+    /// The next line, without its end; at most up to `until`.
+    pub(crate) fn line(&mut self, until: Instant) -> Result<Vec<u8>, Quiet> {
+        loop {
+            if let Some(end) = self.heard.iter().position(|b| *b == b'\n') {
+                let mut line: Vec<u8> = self.heard.drain(..=end).collect();
+                line.pop();
+                if line.ends_with(b"\r") {
+                    line.pop();
+                }
+                return Ok(line);
+            }
+            self.listen(until)?;
+        }
+    }
+
+    /// All that comes until the end, or until `until`, and how it ended.
+    pub(crate) fn to_end(&mut self, until: Instant) -> (Vec<u8>, Quiet) {
+        loop {
+            if let Err(quiet) = self.listen(until) {
+                return (std::mem::take(&mut self.heard), quiet);
+            }
+        }
+    }
+}
+
+/// Lets the kernel acknowledge what comes without delay. A server that has
+/// not set `TCP_NODELAY` waits for that before it sends more, 40 ms each time
+/// on Linux: it is slow, not wrong.
+fn acknowledge_at_once(connection: &TcpStream) {
+    // The kernel forgets it: TCP_QUICKACK in tcp(7).
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(connection).set_tcp_quickack(true);
+    #[cfg(not(target_os = "linux"))]
+    let _ = connection;
+}
+
+impl std::fmt::Display for Quiet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Silence => "nothing more, and the connection stays open",
+            Self::End => "the end of the connection",
+            Self::Reset => "a reset of the connection",
+            Self::Flood => "more than any answer can have",
+        })
+    }
+}

@@ -1,0 +1,204 @@
+//! Checks one program in a process of its own, which may be killed at any
+//! time without harm to the grader.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc::Receiver;
+use std::thread::Builder;
+use std::time::Duration;
+
+use checks::{Exercise, Step};
+use first_socket::report;
+use first_socket::shutdown::Shutdown;
+use serde::{Deserialize, Serialize};
+
+use crate::process::{self, Ended, Household, MOST_TASKS};
+use crate::verdict::{Verdict, plain};
+
+/// The hidden flag with which the grader starts itself for one check.
+pub const FLAG: &str = "--check-one";
+
+/// How much memory each process of a check may use. Every thread has a stack
+/// of two MiB.
+const MEMORY: u64 = 2 * 1024 * 1024 * 1024;
+
+/// The largest file that a program under test may write.
+const FILE: u64 = 256 * 1024 * 1024;
+
+/// How much of a check's report is read.
+const REPORT: u64 = 256 * 1024;
+
+/// A step of a check, as one line of JSON.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Line {
+    /// A rung was climbed.
+    Climbed,
+    /// The check has ended; the message if a rung was not climbed.
+    Ended(Option<String>),
+}
+
+/// Where and how programs are checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Lab<'l> {
+    /// A folder in which each check gets a folder of its own.
+    pub scratch: &'l Path,
+    /// Whose children the checks are.
+    pub household: &'l Household,
+    /// Ends all.
+    pub stop: &'l Shutdown,
+    /// How long one check may take.
+    pub limit: Duration,
+}
+
+impl Lab<'_> {
+    /// Checks a program.
+    #[must_use]
+    pub fn check(&self, exercise: &Exercise, program: &Path) -> Verdict {
+        self.try_check(exercise, program).unwrap_or_else(|error| {
+            Verdict::NotJudged(format!("no check: {}", report::why(&error)))
+        })
+    }
+
+    fn try_check(
+        &self,
+        exercise: &Exercise,
+        program: &Path,
+    ) -> io::Result<Verdict> {
+        let folder = tempfile::Builder::new().tempdir_in(self.scratch)?;
+        let words = folder.path().join("words");
+        let mut command = command(folder.path(), &words)?;
+        command.arg(FLAG).arg(exercise.name).arg(program);
+        let mut child = self.household.start(&mut command)?;
+        let heard = listen(&mut child);
+        let ended = self.household.wait(&mut child, self.limit, self.stop);
+        let lines = process::drained(&heard?);
+        let words = first_of(&words);
+        Ok(verdict(exercise, &read(&lines), &ended, self.limit, &words))
+    }
+}
+
+/// The grader itself, in an empty folder.
+fn command(folder: &Path, words: &Path) -> io::Result<Command> {
+    let (home, temp) = (folder.join("home"), folder.join("temp"));
+    fs::create_dir(&home)?;
+    fs::create_dir(&temp)?;
+    let mut command = process::ourselves();
+    process::clean(&mut command);
+    for name in ["CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"] {
+        command.env_remove(name);
+    }
+    for name in ["HOME", "USERPROFILE"] {
+        command.env(name, &home);
+    }
+    for name in ["TMPDIR", "TEMP", "TMP"] {
+        command.env(name, &temp);
+    }
+    command.current_dir(&home);
+    // While we hold the pipe to its stdin, it knows that we live.
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.stderr(File::create(words)?);
+    Ok(command)
+}
+
+fn listen(child: &mut Child) -> io::Result<Receiver<Vec<u8>>> {
+    let stdout = child.stdout.take();
+    process::drain(stdout.ok_or(io::ErrorKind::BrokenPipe)?, REPORT)
+}
+
+fn first_of(words: &Path) -> String {
+    let mut first = Vec::new();
+    if let Ok(file) = File::open(words) {
+        let _ = file.take(REPORT).read_to_end(&mut first);
+    }
+    String::from_utf8_lossy(&first).into_owned()
+}
+
+fn read(lines: &[u8]) -> Vec<Line> {
+    let lines = lines.split(|byte| *byte == b'\n');
+    lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+}
+
+fn verdict(
+    exercise: &Exercise,
+    lines: &[Line],
+    ended: &Ended,
+    limit: Duration,
+    words: &str,
+) -> Verdict {
+    let climbed = lines.iter().filter(|line| **line == Line::Climbed).count();
+    let rung = (climbed + 1).min(exercise.rungs.len());
+    let name = exercise.rungs.get(rung - 1).map_or("", |rung| rung.name);
+    match (lines.last(), ended) {
+        (_, Ended::Stopped) => Verdict::NotJudged("Ctrl-C".to_owned()),
+        (Some(Line::Ended(None)), _) if climbed == exercise.rungs.len() => {
+            Verdict::Pass
+        }
+        (Some(Line::Ended(Some(message))), _) => {
+            Verdict::Fail { rung, message: plain(message) }
+        }
+        (_, Ended::TimedOut) => Verdict::TimedOut {
+            climbed,
+            message: format!(
+                "the check had no end in {limit:?}; it was at rung {rung}, \
+                 {name}"
+            ),
+        },
+        (_, Ended::TooMany) => Verdict::Fail {
+            rung,
+            message: format!(
+                "rung {rung}, {name}: the program started more than \
+                 {MOST_TASKS} processes and threads, and was ended"
+            ),
+        },
+        (_, Ended::Itself(status)) => Verdict::NotJudged(plain(&format!(
+            "the check was ended at rung {rung}, {name}, perhaps by the \
+             program itself: {status}\n{words}"
+        ))),
+    }
+}
+
+/// Checks one program, in the process that the grader has started for it.
+#[must_use]
+pub fn main(words: &[OsString]) -> ExitCode {
+    let [name, program] = words else { return ExitCode::from(2) };
+    let named = |exercise: &&&'static Exercise| *name == *exercise.name;
+    let Some(exercise) = checks::ALL.iter().find(named) else {
+        return ExitCode::from(2);
+    };
+    let ready = prepare();
+    if let Err(error) = ready {
+        eprintln!("cannot prepare the check: {}", report::why(&error));
+        return ExitCode::FAILURE;
+    }
+    let outcome = checks::climb(exercise, Path::new(program), |step| {
+        if matches!(step, Step::Climbed) {
+            say(&Line::Climbed);
+        }
+    });
+    // Before the end is said: nothing may be left when the grader goes on.
+    process::end_all();
+    say(&Line::Ended(outcome.fall.map(|fall| fall.to_string())));
+    ExitCode::SUCCESS
+}
+
+fn prepare() -> io::Result<()> {
+    process::adopt_orphans();
+    process::limit(MEMORY, FILE)?;
+    process::close_up();
+    Builder::new().spawn(|| {
+        // The end of stdin is the end of the grader.
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        process::end_all();
+        std::process::abort();
+    })?;
+    Ok(())
+}
+
+fn say(line: &Line) {
+    let Ok(line) = serde_json::to_string(line) else { return };
+    let mut stdout = io::stdout().lock();
+    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}

@@ -1,0 +1,213 @@
+//! Grades a class: one submission after the other is built, while those before
+//! it are checked.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, Builder};
+use std::time::{Duration, Instant};
+
+use checks::Exercise;
+use first_socket::report::{self, Failure};
+use first_socket::shutdown::Shutdown;
+
+use crate::build::Bench;
+use crate::check::Lab;
+use crate::overlay;
+use crate::process::Household;
+use crate::submission::Submission;
+use crate::tree::Work;
+use crate::verdict::{Judged, Verdict};
+
+/// How a class is graded.
+#[derive(Debug)]
+pub struct Grader {
+    /// Where.
+    pub work: Work,
+    /// Whose children all processes are.
+    pub household: Household,
+    /// How long the build of one submission may take.
+    pub build_time: Duration,
+    /// How long the check of one exercise may take.
+    pub time_limit: Duration,
+    /// How many checks run at the same time.
+    pub jobs: NonZeroUsize,
+}
+
+/// What happens while a class is graded.
+#[derive(Debug)]
+pub enum Event {
+    /// The submission with this number is being built.
+    Building(usize),
+    /// An exercise of the submission with this number is judged.
+    Judged(usize, Judged),
+}
+
+/// A program that waits for its check.
+struct Job {
+    submission: usize,
+    exercise: &'static Exercise,
+    program: PathBuf,
+    notes: Vec<String>,
+}
+
+impl Grader {
+    /// Compiles the dependencies, if that is still to be done.
+    ///
+    /// # Errors
+    /// When they do not compile.
+    pub fn prepare(&self, stop: &Shutdown) -> Result<(), Failure> {
+        self.bench(stop).prepare()
+    }
+
+    fn bench<'b>(&'b self, stop: &'b Shutdown) -> Bench<'b> {
+        let (work, household) = (&self.work, &self.household);
+        Bench { work, household, stop, limit: self.build_time }
+    }
+
+    /// Grades all submissions; `tell` hears of each step.
+    ///
+    /// # Errors
+    /// When the system has no threads for it.
+    pub fn grade(
+        &self,
+        class: &[Submission],
+        stop: &Shutdown,
+        mut tell: impl FnMut(Event),
+    ) -> Result<(), Failure> {
+        let (events, heard) = mpsc::channel();
+        // Programs that wait take room on the disk: not too many of them.
+        let (jobs, waiting) = mpsc::sync_channel(self.jobs.get());
+        let waiting = Mutex::new(waiting);
+        let started = thread::scope(|scope| {
+            for _ in 0..self.jobs.get() {
+                let (waiting, events) = (&waiting, events.clone());
+                let check = move || self.check_all(waiting, &events, stop);
+                Builder::new().spawn_scoped(scope, check)?;
+            }
+            let build = move || self.build_all(class, &jobs, &events, stop);
+            Builder::new().spawn_scoped(scope, build)?;
+            heard.into_iter().for_each(&mut tell);
+            Ok(())
+        });
+        started.map_err(|error: std::io::Error| {
+            let advice = "Ask for fewer checks at once with --jobs.";
+            Failure::new("cannot start", report::why(&error), advice)
+        })
+    }
+
+    fn build_all(
+        &self,
+        class: &[Submission],
+        jobs: &SyncSender<Job>,
+        events: &Sender<Event>,
+        stop: &Shutdown,
+    ) {
+        for (nth, submission) in class.iter().enumerate() {
+            let _ = events.send(Event::Building(nth));
+            for built in self.build(nth, submission, stop) {
+                // Nobody hears us when the grader gives up.
+                let _ = match built {
+                    Ok(job) => jobs.send(job).map_err(drop),
+                    Err(judged) => {
+                        events.send(Event::Judged(nth, judged)).map_err(drop)
+                    }
+                };
+            }
+        }
+    }
+
+    /// Lays a submission over the tree and builds it: for each exercise there
+    /// is a program, or a verdict already.
+    fn build(
+        &self,
+        nth: usize,
+        submission: &Submission,
+        stop: &Shutdown,
+    ) -> Vec<Result<Job, Judged>> {
+        let mut laid = Vec::new();
+        let mut done = Vec::new();
+        for exercise in checks::ALL {
+            match self.lay(submission, exercise) {
+                Ok(notes) => laid.push((exercise, notes)),
+                Err(verdict) => {
+                    done.push(Err(judged(exercise, verdict, Vec::new())));
+                }
+            }
+        }
+        if laid.is_empty() {
+            return done;
+        }
+        let exercises: Vec<_> = laid.iter().map(|(it, _)| *it).collect();
+        let to = self.work.programs().join(nth.to_string());
+        let built = self.bench(stop).build(&exercises, &to);
+        let mut built = built.unwrap_or_else(|error| {
+            let why = format!("no build: {}", report::why(&error));
+            let failed = Verdict::NotJudged(why);
+            exercises.iter().map(|it| (*it, Err(failed.clone()))).collect()
+        });
+        done.extend(laid.into_iter().filter_map(|(exercise, notes)| {
+            let place =
+                built.iter().position(|(it, _)| it.name == exercise.name);
+            let (_, program) = built.swap_remove(place?);
+            Some(match program {
+                Ok(program) => {
+                    Ok(Job { submission: nth, exercise, program, notes })
+                }
+                Err(verdict) => Err(judged(exercise, verdict, notes)),
+            })
+        }));
+        done
+    }
+
+    fn lay(
+        &self,
+        submission: &Submission,
+        exercise: &Exercise,
+    ) -> Result<Vec<String>, Verdict> {
+        let folder = submission.exercises.as_deref();
+        let nothing = |why: &String| Verdict::Missing(why.clone());
+        let laid = overlay::lay(&self.work, folder.map_err(nothing)?, exercise);
+        laid.map_err(|error| {
+            Verdict::NotJudged(format!("no copy: {}", report::why(&error)))
+        })?
+        .map_err(Verdict::Missing)
+    }
+
+    fn check_all(
+        &self,
+        waiting: &Mutex<Receiver<Job>>,
+        events: &Sender<Event>,
+        stop: &Shutdown,
+    ) {
+        let lab = Lab {
+            scratch: &self.work.scratch(),
+            household: &self.household,
+            stop,
+            limit: self.time_limit,
+        };
+        let next = || {
+            let waiting =
+                waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.recv().ok()
+        };
+        while let Some(job) = next() {
+            let begin = Instant::now();
+            let verdict = lab.check(job.exercise, &job.program);
+            let mut judged = judged(job.exercise, verdict, job.notes);
+            judged.time = begin.elapsed();
+            // The disk is not to fill up; what is left goes with the next run.
+            let _ = std::fs::remove_file(&job.program);
+            let _ = events.send(Event::Judged(job.submission, judged));
+        }
+    }
+}
+
+fn judged(
+    exercise: &'static Exercise,
+    verdict: Verdict,
+    notes: Vec<String>,
+) -> Judged {
+    Judged { exercise, verdict, notes, time: Duration::ZERO }
+}

@@ -1,0 +1,150 @@
+//! Results in files: Gradescope's `results.json`, and `JUnit`'s XML.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use first_socket::report::{self, Failure};
+use quick_junit::{
+    NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite,
+};
+use serde::Serialize;
+
+use crate::submission::Submission;
+use crate::verdict::{Judged, Verdict};
+
+/// What a submission's results are called.
+const NAME: &str = "results.json";
+
+/// <https://gradescope-autograders.readthedocs.io/en/latest/specs/>
+#[derive(Serialize)]
+struct Results<'r> {
+    score: usize,
+    execution_time: u64,
+    tests: Vec<Test<'r>>,
+}
+
+#[derive(Serialize)]
+struct Test<'t> {
+    number: String,
+    name: String,
+    score: usize,
+    max_score: usize,
+    status: &'t str,
+    output: String,
+    output_format: &'t str,
+}
+
+/// Writes a submission's `results.json`: into its folder, or into one of its
+/// name in `out`. Returns where.
+///
+/// # Errors
+/// When that is not possible.
+pub fn write(
+    submission: &Submission,
+    all: &[&Judged],
+    out: Option<&Path>,
+) -> Result<PathBuf, Failure> {
+    let folder = match (out, &submission.folder) {
+        (Some(out), _) => out.join(&submission.name),
+        (None, Some(folder)) => folder.clone(),
+        (None, None) => {
+            let what = format!("no results for {}", submission.shown());
+            let why = "the submission is a symbolic link";
+            let advice = "Write them elsewhere with --out DIR.";
+            return Err(Failure::new(what, why, advice));
+        }
+    };
+    let path = folder.join(NAME);
+    let results = serde_json::to_vec_pretty(&results(all));
+    let made = fs::create_dir_all(&folder);
+    made.and_then(|()| publish(&path, &results?))
+        .map_err(|error| unwritten(&path, &error))?;
+    Ok(path)
+}
+
+/// Writes the results of all submissions as `JUnit`'s XML.
+///
+/// # Errors
+/// When that is not possible.
+pub fn write_junit(
+    path: &Path,
+    class: &[(&Submission, Vec<&Judged>)],
+) -> Result<(), Failure> {
+    let mut all = Report::new("cargo grade");
+    all.add_test_suites(class.iter().map(|(submission, judged)| {
+        let mut suite = TestSuite::new(submission.shown());
+        suite.add_test_cases(judged.iter().map(|judged| test_case(judged)));
+        suite
+    }));
+    let text = all.to_string().map_err(io::Error::other);
+    text.and_then(|text| publish(path, text.as_bytes()))
+        .map_err(|error| unwritten(path, &error))
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Failure {
+    let path = report::escaped(path.as_os_str().as_encoded_bytes());
+    let what = format!("cannot write {path}");
+    Failure::new(what, report::why(error), "Write elsewhere with --out DIR.")
+}
+
+fn results<'r>(all: &[&Judged]) -> Results<'r> {
+    let time: Duration = all.iter().map(|judged| judged.time).sum();
+    let tests: Vec<_> = all
+        .iter()
+        .enumerate()
+        .map(|(nth, judged)| test(nth + 1, judged))
+        .collect();
+    let score = tests.iter().map(|test| test.score).sum();
+    Results { score, execution_time: time.as_secs(), tests }
+}
+
+fn test<'t>(number: usize, judged: &Judged) -> Test<'t> {
+    let exercise = judged.exercise;
+    Test {
+        number: number.to_string(),
+        name: format!("{}, {}", exercise.name, exercise.title),
+        score: judged.verdict.score(exercise),
+        max_score: exercise.rungs.len(),
+        status: if judged.verdict.passed() { "passed" } else { "failed" },
+        output: judged.output(),
+        output_format: "text",
+    }
+}
+
+fn test_case(judged: &Judged) -> TestCase {
+    let kind = match judged.verdict {
+        Verdict::Pass => None,
+        Verdict::Fail { .. }
+        | Verdict::DoesNotCompile(_)
+        | Verdict::Missing(_) => Some(NonSuccessKind::Failure),
+        Verdict::TimedOut { .. } | Verdict::NotJudged(_) => {
+            Some(NonSuccessKind::Error)
+        }
+    };
+    let status = kind.map_or_else(TestCaseStatus::success, |kind| {
+        let mut status = TestCaseStatus::non_success(kind);
+        let verdict = judged.verdict.to_string();
+        status.set_message(verdict.clone()).set_type(verdict);
+        status.set_description(judged.output());
+        status
+    });
+    let mut case = TestCase::new(judged.exercise.name, status);
+    case.set_time(judged.time);
+    case
+}
+
+/// Puts a file under its name when it is complete. What had the name is
+/// replaced; if that was a link, what it leads to is not touched.
+fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".results-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    let mut file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(content)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! `cargo grade` as it is typed: flags, files, exit codes, Ctrl-C.
+
+mod support;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use assert_cmd::assert::OutputAssertExt;
+use predicates::prelude::*;
+use predicates::str::contains;
+use support::{Class, Test, command, grade};
+
+#[test]
+fn help_says_that_it_runs_students_code() {
+    let output = command(&["--help"]).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let first = stdout.lines().next().unwrap();
+    assert!(first.contains("RUNS STUDENTS' CODE"), "{first}");
+    assert!(stdout.contains("--network none"), "{stdout}");
+}
+
+#[test]
+fn wrong_usage_has_exit_code_2() {
+    command(&[]).assert().code(2).stderr(contains("<DIR>"));
+    command(&["x", "--jobs", "0"]).assert().code(2);
+}
+
+#[test]
+fn a_folder_without_submissions_is_an_error() {
+    let class = Class::new();
+    class.folder("homework/maths");
+    let missing = class.path("missing").display().to_string();
+
+    class
+        .grade(&[])
+        .assert()
+        .code(1)
+        .stderr(contains("no submission in").and(contains("Unpack")));
+    grade(&[&missing])
+        .assert()
+        .code(1)
+        .stderr(contains("there is no such file or folder"));
+}
+
+#[test]
+fn results_go_where_they_are_wanted() {
+    let class = Class::new();
+    class.folder("class/anna/exercises").folder("class/ben b/exercises");
+    let paths = ["class", "out", "junit.xml"]
+        .map(|path| class.path(path).display().to_string());
+    let [dir, out, junit] = paths.each_ref().map(String::as_str);
+
+    let output = grade(&[dir, "--out", out, "--junit", junit]);
+
+    output
+        .assert()
+        .code(1)
+        .stdout(contains("2 submissions, 10 exercises: 10 missing"));
+    for name in ["anna", "ben b"] {
+        let test =
+            Test::read(&class.path(&format!("out/{name}/results.json")), 5);
+        assert_eq!((test.status(), test.score().0), ("failed", 0));
+    }
+    assert!(!class.path("class/anna/results.json").exists());
+    let junit = fs::read_to_string(class.path("junit.xml")).unwrap();
+    assert!(junit.contains(r#"<testsuite name="ben b" tests="5""#), "{junit}");
+    assert!(junit.contains(r#"message="missing""#), "{junit}");
+}
+
+#[test]
+fn a_check_that_takes_too_long_is_timed_out() {
+    let class = Class::new();
+    let sleeper = include_str!("programs/sleeper.rs");
+    class.program("anna", "03_chat", sleeper);
+    class.write("hand-in.zip", "PK");
+    let begin = Instant::now();
+
+    let output = class.grade(&["--time-limit", "1"]);
+
+    assert!(begin.elapsed() < Duration::from_secs(60));
+    output
+        .assert()
+        .code(1)
+        .stdout(contains("timed out").and(contains("no end in 1s")))
+        .stderr(contains("hand-in.zip: not a folder"));
+}
+
+#[test]
+fn a_build_that_never_ends_is_timed_out_and_the_rest_is_judged() {
+    let class = Class::new();
+    let endless = include_str!("programs/endless_build.rs");
+    class.program("anna", "01_free_port", endless);
+    class.program("anna", "02_time", "fn main() { now() }");
+
+    let output = class.grade(&["--build-time", "8"]);
+
+    output.assert().code(1).stdout(
+        contains("the build had no end in 8s")
+            .and(contains("error[E0425]: cannot find function `now`"))
+            .and(contains("anna        timed out  does not compile")),
+    );
+}
+
+#[cfg(target_os = "linux")]
+mod interrupted {
+    use std::process::{Child, Stdio};
+
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    use support::{in_turn, left_over};
+
+    use super::*;
+
+    /// Starts a grader, and waits until the student's program runs.
+    fn grader_at_work(class: &Class) -> Child {
+        class.program("anna", "03_chat", include_str!("programs/sleeper.rs"));
+        let dir = class.path("").display().to_string();
+        let mut command = command(&[&dir]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut grader = command.spawn().unwrap();
+        wait(|| {
+            assert_eq!(grader.try_wait().unwrap(), None, "it ended");
+            left_over().iter().any(|line| line.starts_with("sleep"))
+        });
+        grader
+    }
+
+    fn wait(mut until: impl FnMut() -> bool) {
+        let begin = Instant::now();
+        while !until() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "in vain");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn send(grader: &Child, signal: Signal) {
+        let id = i32::try_from(grader.id()).unwrap();
+        kill(Pid::from_raw(id), signal).unwrap();
+    }
+
+    #[test]
+    fn ctrl_c_ends_all() {
+        in_turn(|| {
+            let class = Class::new();
+            let grader = grader_at_work(&class);
+
+            send(&grader, Signal::SIGINT);
+
+            let output = grader.wait_with_output().unwrap();
+            assert_eq!(left_over(), Vec::<String>::new());
+            assert!(!class.path("anna/results.json").exists());
+            output.assert().code(1).stderr(contains("Ctrl-C"));
+        });
+    }
+
+    #[test]
+    fn a_killed_grader_leaves_no_programs() {
+        in_turn(|| {
+            let class = Class::new();
+            let mut grader = grader_at_work(&class);
+
+            send(&grader, Signal::SIGKILL);
+
+            grader.wait().unwrap();
+            wait(|| left_over().is_empty());
+        });
+    }
+}
