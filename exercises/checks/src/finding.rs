@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Write};
 
 /// At most this many bytes of a piece of data are shown.
-const SHOWN: usize = 240;
+const SHOWN: usize = 120;
 
 /// Why a rung was not climbed.
 #[derive(Clone, Debug)]
@@ -21,6 +21,11 @@ impl Finding {
     ) -> Self {
         let (came, expected) = (came.into(), expected.into());
         Self { came, expected, means: means.into() }
+    }
+
+    /// The same, with another explanation.
+    pub(crate) fn meaning(self, means: &str) -> Self {
+        Self { means: means.to_owned(), ..self }
     }
 
     /// A finding about the machine, not about the program.
@@ -105,6 +110,9 @@ fn wrapped(line: &str, width: usize) -> Vec<String> {
 /// Bytes as they would stand in Rust: `"hel\xc3\xb6\n"`. The middle of a long
 /// piece is left out, and its size given.
 pub(crate) fn quoted(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "nothing".to_owned();
+    }
     if bytes.len() <= SHOWN {
         return format!("\"{}\"", bytes.escape_ascii());
     }

@@ -13,7 +13,7 @@ use predicates::str::{contains, is_empty};
 
 use crate::finding::Finding;
 use crate::ladder::{Exercise, Rung};
-use crate::ports::{BLOCK, Block, hold_silently, without_children};
+use crate::ports::{BLOCK, Block, hold_silently, release};
 use crate::trial::{ANSWER_TIME, START_TIME, Server, Trial};
 
 /// Listen on the first free port at or after P.
@@ -128,23 +128,19 @@ fn gave_up(ended: &Output) -> Result<(), Finding> {
     let stdout = String::from_utf8_lossy(&ended.stdout);
     let came = format!("{}, stdout {stdout:?}", ended.status);
     let own_words = is_empty().not().and(contains("panicked at").not());
-    ended
-        .clone()
-        .assert()
-        .try_code(1)
-        .and_then(|ended| ended.try_stdout(contains("[LISTENING]").not()))
-        .and_then(|ended| ended.try_stderr(own_words))
-        .map(drop)
-        .map_err(|_| {
-            Finding::new(
-                came,
-                "exit code 1, no [LISTENING], and on stderr why, in your own \
-                 words",
-                "a panic ends with code 101, and a main that returns \
-                 normally with 0. The failure has to reach \
-                 report::exit_code.",
-            )
-        })
+    let as_asked = || {
+        let ended = ended.clone().assert().try_code(1).ok()?;
+        let ended = ended.try_stdout(contains("[LISTENING]").not()).ok()?;
+        ended.try_stderr(own_words).ok()
+    };
+    as_asked().map(drop).ok_or_else(|| {
+        Finding::new(
+            came,
+            "exit code 1, no [LISTENING], and on stderr why, in your own words",
+            "a panic ends with code 101, and a main that returns normally \
+             with 0. The failure has to reach report::exit_code.",
+        )
+    })
 }
 
 /// Runs the program where it finds no port.
@@ -168,21 +164,20 @@ fn tries(trial: &Trial) -> Result<(), Finding> {
     let mut others = block.hold(0..3)?;
     let (from, to) = (block.port(0), block.port(2));
     trial.note(format!("other programs listen on {from} to {to}"));
-    finds_nothing(trial, from, 3).map_err(|mut finding| {
-        finding.means = "one port too many is tried: N tries from P end at \
-                         P+N-1."
-            .to_owned();
-        finding
+    finds_nothing(trial, from, 3).map_err(|finding| {
+        finding.meaning(
+            "one port too many is tried: N tries from P end at \
+                         P+N-1.",
+        )
     })?;
 
-    without_children(|| others.pop());
+    release(others.pop(), to);
     trial.note(format!("port {to} is free again"));
     let means = "one port too few is tried: N tries from P end at P+N-1.";
-    takes(trial, (from, 3), to, means).map(drop).map_err(|mut finding| {
-        means.clone_into(&mut finding.means);
-        finding
-    })?;
-    without_children(|| drop(others));
+    takes(trial, (from, 3), to, means)
+        .map(drop)
+        .map_err(|finding| finding.meaning(means))?;
+    release(others, from);
     takes(trial, (from, 1), from, "with one try, P itself is tried.").map(drop)
 }
 
@@ -201,21 +196,21 @@ fn last_port(trial: &Trial) -> Result<(), Finding> {
         }
     };
     trial.note("another program has port 65535");
-    finds_nothing(trial, u16::MAX, 10).map_err(|mut finding| {
-        "the sum does not fit into a u16: it panics, or begins again at 0, \
-         where the system picks any port."
-            .clone_into(&mut finding.means);
-        finding
+    finds_nothing(trial, u16::MAX, 10).map_err(|finding| {
+        finding.meaning(
+            "the sum does not fit into a u16: it panics, or begins again at 0, \
+         where the system picks any port.",
+        )
     })?;
 
-    without_children(|| drop(other));
+    release(other, u16::MAX);
     trial.note("port 65535 is free again");
     let means = "65535 is a port like others: the range ends behind it.";
     let taken = takes(trial, (u16::MAX, 10), u16::MAX, means);
     // Unless somebody else has just taken it, the program could have had it.
     match taken {
         Err(finding) if hold_silently(u16::MAX).is_ok() => {
-            Err(Finding { means: means.to_owned(), ..finding })
+            Err(finding.meaning(means))
         }
         _ => Ok(()),
     }
@@ -239,7 +234,7 @@ fn silent(trial: &Trial) -> Result<(), Finding> {
     let until = Instant::now() + START_TIME;
     let server = trial
         .await_listening(process, until)
-        .map_err(|finding| Finding { means: means.to_owned(), ..finding })?;
+        .map_err(|finding| finding.meaning(means))?;
     if server.address.port() != second {
         let came = format!("[LISTENING] {}", server.address);
         let expected = format!("[LISTENING] 127.0.0.1:{second}");

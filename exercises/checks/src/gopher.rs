@@ -13,7 +13,7 @@ use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start;
 use crate::trial::{ANSWER_TIME, Server, Trial};
-use crate::visitor::{Quiet, Visitor};
+use crate::visitor::{BROKEN, Quiet, Visitor};
 
 /// A Gopher server.
 pub static GOPHER: Exercise = Exercise {
@@ -163,7 +163,7 @@ fn fetch(
 }
 
 fn answer(visitor: &mut Visitor<'_>) -> Result<Vec<u8>, Finding> {
-    let (bytes, quiet) = visitor.to_end(soon());
+    let (bytes, quiet) = visitor.hear_out(soon());
     if quiet == Quiet::End {
         return Ok(bytes);
     }
@@ -310,11 +310,11 @@ fn texts(trial: &Trial) -> Result<(), Finding> {
     let pause = Duration::from_millis(10);
     visitor.send_in_bytes(format!("{selector}\r\n"), pause)?;
     let came = answer(&mut visitor)?;
-    compare_text(TEXTS[0].1, &came, TEXTS[0].2).map_err(|mut finding| {
-        "one read was taken for the whole selector. It may come in pieces: \
-         read up to the line feed."
-            .clone_into(&mut finding.means);
-        finding
+    compare_text(TEXTS[0].1, &came, TEXTS[0].2).map_err(|finding| {
+        finding.meaning(
+            "one read was taken for the whole selector. It may come in pieces: \
+         read up to the line feed.",
+        )
     })
 }
 
@@ -326,7 +326,9 @@ fn compare_text(
     if came == expected.as_bytes() {
         return Ok(());
     }
-    let means = if !came.ends_with(b".\r\n") {
+    let means = if came.starts_with(b"3") {
+        "your own menu gave this selector, and the server does not know it."
+    } else if !came.ends_with(b".\r\n") {
         "the last line, \".\\r\\n\", is missing, or ends with \\n alone."
     } else if content.contains('.') && !content.contains("end") {
         "dot-stuffing: every line that begins with a dot gets one more. A \
@@ -367,7 +369,10 @@ fn compare_bytes(content: &[u8], came: &[u8]) -> Result<(), Finding> {
         let from = equal.saturating_sub(8);
         quoted(&bytes[from.min(bytes.len())..(equal + 16).min(bytes.len())])
     };
-    let means = if came.len() < content.len() && equal == came.len() {
+    let means = if came.starts_with(b"3") {
+        "your own menu gave this selector, and the server does not know it, \
+         or cannot read the file: not every file is UTF-8."
+    } else if came.len() < content.len() && equal == came.len() {
         "only a part was sent: one read, or one write, is not the whole file."
     } else if equal == content.len() {
         "something was sent after the file. A file that is no text has no \
@@ -416,12 +421,12 @@ fn outside(trial: &Trial) -> Result<(), Finding> {
         return Err(Finding::new(
             quoted(&missing),
             "\"3not found\\t\\terror.host\\t1\\r\\n.\\r\\n\", in your words",
-            "what is not there is answered with an item of type 3.",
+            "what is not there is answered with an item of type 3. A file \
+             that cannot be opened is no reason to panic.",
         ));
     }
-    fetch_menu(&server, "").map_err(|finding| Finding {
-        means: "asking for what is not there has ended the program.".to_owned(),
-        ..finding
+    fetch_menu(&server, "").map_err(|finding| {
+        finding.meaning("asking for what is not there has ended the program.")
     })?;
     let known = find(&fetch_menu(&server, "")?, "notes.txt")?.selector;
     for path in forbidden(world.root.path()) {
@@ -430,7 +435,7 @@ fn outside(trial: &Trial) -> Result<(), Finding> {
             let mut visitor = server.visit("A")?;
             visitor.send(format!("{selector}\r\n"))?;
             // A server may also just hang up.
-            let (bytes, _) = visitor.to_end(soon());
+            let (bytes, _) = visitor.hear_out(soon());
             let text = String::from_utf8_lossy(&bytes);
             // An error may repeat what was asked for.
             let named =
@@ -498,27 +503,26 @@ fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     for nth in 0..SILENT {
         silent.push(server.visit(&format!("silent {nth}"))?);
     }
-    let busy = |mut finding: Finding| {
-        "the server talks to one visitor at a time, or to a few: it waits for \
+    let busy = |finding: Finding| {
+        finding.meaning("the server talks to one visitor at a time, or to a few: it waits for \
          those who are silent, or do not read. Each needs a thread of their \
-         own."
-            .clone_into(&mut finding.means);
-        finding
+         own.")
     };
     fetch(&server, "A", "").map_err(busy)?;
 
     let mut slow = server.visit_with_little_room("S")?;
     slow.send(format!("{large}\r\n"))?;
+    // Once it has begun, the server is in the middle of sending.
+    slow.wait_for_bytes();
     trial.note("S does not read the answer");
     fetch(&server, "B", "").map_err(busy)?;
     drop(slow);
 
     if let Some(first) = silent.first_mut() {
         first.send("\r\n")?;
-        answer(first).map_err(|mut finding| {
-            "a visitor who was silent for a moment was given up."
-                .clone_into(&mut finding.means);
+        answer(first).map_err(|finding| {
             finding
+                .meaning("a visitor who was silent for a moment was given up.")
         })?;
     }
     Ok(())
@@ -530,27 +534,29 @@ fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
     let large = find(&fetch_menu(&server, "")?, "large.bin")?.selector;
 
     for bytes in [&b"a\0b\r\n"[..], b"\xff\xfe\r\n", b"\t\r\n", b"\n"] {
-        server.visit("a bad visitor")?.send(bytes)?;
+        let mut bad = server.visit("a bad visitor")?;
+        bad.send(bytes)?;
+        // An answer, or none: then the server is done with it.
+        let _ = bad.hear_out(Instant::now() + Duration::from_secs(1));
     }
     let mut half = server.visit("a bad visitor")?;
     half.send("half a selec")?;
     half.leave();
+    server.broken_visits(BROKEN)?;
     for _ in 0..10 {
-        server.visit("a bad visitor")?.reset();
         let mut bad = server.visit("a bad visitor")?;
         bad.send(format!("{large}\r\n"))?;
         bad.reset();
     }
     let mut endless = server.visit("an endless visitor")?;
-    endless.flood(&[b'x'; 64 * 1024], 16);
+    endless.flood(1024 * 1024);
 
     let harmed = "one visitor's trouble has ended the program or its loop: \
                   unwrap or ? where a visitor may be gone, or asks for \
                   nonsense.";
-    fetch_menu(&server, "").map(drop).map_err(|mut finding| {
-        harmed.clone_into(&mut finding.means);
-        finding
-    })?;
+    fetch_menu(&server, "")
+        .map(drop)
+        .map_err(|finding| finding.meaning(harmed))?;
     drop(endless);
     Ok(())
 }

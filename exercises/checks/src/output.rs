@@ -2,6 +2,7 @@
 //! because its pipe is full; kept only up to a limit, for it may never end.
 
 use std::collections::VecDeque;
+use std::fmt::Write;
 use std::io::Read;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
@@ -14,7 +15,7 @@ const QUEUE: usize = 1024 * 1024;
 const LINE: usize = 4 * 1024;
 
 /// How many bytes of the beginning, and of the end, are shown in a message.
-const EXCERPT: usize = 1500;
+const EXCERPT: usize = 800;
 
 /// One pipe of a program.
 #[derive(Debug, Default)]
@@ -138,7 +139,7 @@ impl Output {
         let tail: Vec<u8> = state.tail.iter().copied().collect();
         let left_out = state.total - state.head.len() - tail.len();
         if left_out > 0 {
-            text.push_str(&format!("\n… ({left_out} bytes left out)\n"));
+            let _ = write!(text, "\n… ({left_out} bytes left out)\n");
         }
         text.push_str(&String::from_utf8_lossy(&tail));
         // No program plays with the terminal of whoever reads this.

@@ -4,6 +4,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
@@ -74,6 +76,24 @@ pub(crate) fn without_children<T>(act: impl FnOnce() -> T) -> T {
     static STARTING: Mutex<()> = Mutex::new(());
     let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     act()
+}
+
+/// Gives a port back, and returns when the system has it.
+///
+/// A child that has just begun its program may keep its copies a moment
+/// longer.
+pub(crate) fn release<T>(holder: T, port: u16) {
+    const PAUSE: Duration = Duration::from_millis(1);
+    const PAUSES: usize = 2000;
+    without_children(|| {
+        drop(holder);
+        for _ in 0..PAUSES {
+            if hold_silently(port).is_ok() {
+                return;
+            }
+            thread::sleep(PAUSE);
+        }
+    });
 }
 
 /// Binds a port without listening on it. Without `SO_REUSEADDR` nobody else

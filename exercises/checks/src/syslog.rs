@@ -8,7 +8,7 @@ use crate::ladder::{Exercise, Rung};
 use crate::output::NoLine;
 use crate::start;
 use crate::trial::{ANSWER_TIME, Server, Trial};
-use crate::visitor::{Quiet, Visitor};
+use crate::visitor::{BROKEN, Quiet, Visitor};
 
 /// A log server.
 pub static SYSLOG: Exercise = Exercise {
@@ -142,17 +142,18 @@ fn many_segments(trial: &Trial) -> Result<(), Finding> {
                  returned only a part: read on until all octets are there.";
     let message = frame("<13>a: in-small-pieces");
     let (begin, last) = message.split_at(message.len() - 1);
-    a.send_in_bytes(begin, Duration::from_millis(15))?;
+    let hung_up = |finding: Finding| finding.meaning(means);
+    a.send_in_bytes(begin, Duration::from_millis(15)).map_err(hung_up)?;
     thread::sleep(PAUSE);
     let so_far = std::iter::from_fn(|| server.process.stdout.line_so_far());
     not_yet(&so_far.collect::<Vec<_>>(), "in-small", means)?;
-    a.send(last)?;
+    a.send(last).map_err(hung_up)?;
     prints(&server, &["in-small-pieces"], means)?;
 
     let long = format!("<13>a: long-one {}", "x".repeat(MUST_TAKE - 16));
     let long = frame(long);
     for piece in long.chunks(700) {
-        a.send(piece)?;
+        a.send(piece).map_err(hung_up)?;
         thread::sleep(PAUSE / 4);
     }
     a.send(frame("<13>a: behind-the-long"))?;
@@ -165,7 +166,7 @@ fn octets(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let mut a = server.visit("A")?;
     let means = "the length was taken as a number of characters. It counts \
-                 octets: in UTF-8 an \\u{f6} has two of them. Read bytes, \
+                 octets: in UTF-8 an ö has two of them. Read bytes, \
                  and make text of them afterwards.";
     a.send(
         [
@@ -264,7 +265,7 @@ fn bad_lengths(trial: &Trial) -> Result<(), Finding> {
 
 /// The server closes a connection on which nothing good can come any more.
 fn closes(visitor: &mut Visitor<'_>, sent: &str) -> Result<(), Finding> {
-    let (_, quiet) = visitor.to_end(soon());
+    let (_, quiet) = visitor.hear_out(soon());
     if matches!(quiet, Quiet::End | Quiet::Reset) {
         return Ok(());
     }
@@ -293,29 +294,35 @@ fn closes(visitor: &mut Visitor<'_>, sent: &str) -> Result<(), Finding> {
 fn bad_senders(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let mut good = server.visit("a good sender")?;
+    let harmed = "one sender's trouble has ended the program or its loop: \
+                  unwrap or ? where the sender may be gone.";
+    misbehave(&server).map_err(|finding| finding.meaning(harmed))?;
+
+    good.send(frame("<13>good-old"))?;
+    let mut seen = prints(&server, &["good-old"], harmed)?;
+    let newcomer = server.visit("a newcomer");
+    let mut newcomer = newcomer.map_err(|f| f.meaning(harmed))?;
+    newcomer.send(frame("<13>good-new"))?;
+    seen.extend(prints(&server, &["good-new"], harmed)?);
+    let means = "a message whose end never came was printed as if it were \
+                 whole.";
+    not_yet(&seen, "cut-off-before", means)?;
+    not_yet(&seen, "broken-off", means)
+}
+
+/// Frames that are cut off, connections that break, and a flood.
+fn misbehave(server: &Server<'_>) -> Result<(), Finding> {
     let mut cut = server.visit("a sender who is cut off")?;
     cut.send("40 <13>cut-off-before")?;
     cut.end();
     // Servers that close in return do so soon.
-    let _ = cut.to_end(Instant::now() + 10 * PAUSE);
+    let _ = cut.hear_out(Instant::now() + 10 * PAUSE);
     for _ in 0..10 {
         let mut bad = server.visit("a bad sender")?;
         bad.send("40 <13>broken-off")?;
         bad.reset();
     }
-    server.visit("a bad sender")?.reset();
-    let mut flooder = server.visit("a flooder")?;
-    flooder.flood(&[b'x'; 64 * 1024], 16);
-    drop(flooder);
-
-    let means = "one sender's trouble has ended the program or its loop: \
-                 unwrap or ? where the sender may be gone.";
-    good.send(frame("<13>good-old"))?;
-    let mut seen = prints(&server, &["good-old"], means)?;
-    server.visit("a newcomer")?.send(frame("<13>good-new"))?;
-    seen.extend(prints(&server, &["good-new"], means)?);
-    let means = "a message whose end never came was printed as if it were \
-                 whole.";
-    not_yet(&seen, "cut-off-before", means)?;
-    not_yet(&seen, "broken-off", means)
+    server.broken_visits(BROKEN)?;
+    server.visit("a flooder")?.flood(1024 * 1024);
+    Ok(())
 }

@@ -8,7 +8,7 @@ use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start;
 use crate::trial::{ANSWER_TIME, Server, Trial};
-use crate::visitor::{Quiet, Visitor};
+use crate::visitor::{BROKEN, Quiet, Visitor};
 
 /// The time in four bytes.
 pub static TIME: Exercise = Exercise {
@@ -51,7 +51,7 @@ fn now() -> u64 {
 /// How the connection ends after the answer is `strict` business only when the
 /// visitor has sent nothing: unread bytes turn a close into a reset.
 fn answer(visitor: &mut Visitor<'_>, strict: bool) -> Result<[u8; 4], Finding> {
-    let (bytes, quiet) = visitor.to_end(Instant::now() + ANSWER_TIME);
+    let (bytes, quiet) = visitor.hear_out(Instant::now() + ANSWER_TIME);
     let ended = quiet == Quiet::End || (quiet == Quiet::Reset && !strict);
     if let (Ok(four), true) = (<[u8; 4]>::try_from(&*bytes), ended) {
         return Ok(four);
@@ -61,7 +61,10 @@ fn answer(visitor: &mut Visitor<'_>, strict: bool) -> Result<[u8; 4], Finding> {
             "the program waits for the visitor to say something, or is busy \
              with another visitor."
         }
-        (0, _) => "the program closed the connection without an answer.",
+        (0, _) => {
+            "the program closed the connection without an answer, or over \
+             unread bytes: that is a reset, which can destroy the answer."
+        }
         (4, _) => {
             "the program does not close the connection after the answer: it \
              keeps it, or waits for the visitor to close first."
@@ -79,43 +82,49 @@ fn answer(visitor: &mut Visitor<'_>, strict: bool) -> Result<[u8; 4], Finding> {
 /// Compares the answer with the clock; the visit began at `begin`.
 fn judge(four: [u8; 4], begin: u64) -> Result<(), Finding> {
     let (first, last) = (begin + FROM_1900_TO_1970, now() + FROM_1900_TO_1970);
-    // From 2036 on, only the lowest 32 bits are sent.
     let value = u32::from_be_bytes(four);
-    let right = |seconds: u64| value == (seconds & 0xffff_ffff) as u32;
-    if (first..=last + ROUNDING).any(right) {
+    if (first..=last + ROUNDING).any(|seconds| value == lowest(seconds)) {
         return Ok(());
     }
-    let came = format!("{} = {value}", quoted(&four));
-    let expected = format!(
-        "{} = {first}, the seconds since 1 January 1900",
-        quoted(&((first & 0xffff_ffff) as u32).to_be_bytes())
-    );
+    let came = format!("{} = {value}", hex(four));
+    let bytes = lowest(first).to_be_bytes();
+    let expected =
+        format!("{} = {first}, the seconds since 1 January 1900", hex(bytes));
     Err(Finding::new(came, expected, meaning(four, first)))
 }
 
+/// The lowest 32 bits: from 2036 on, the number begins again.
+fn lowest(seconds: u64) -> u32 {
+    let [_, _, _, _, bytes @ ..] = seconds.to_be_bytes();
+    u32::from_be_bytes(bytes)
+}
+
+/// `0xed 0x00 0x37 0x80`.
+fn hex(four: [u8; 4]) -> String {
+    four.map(|byte| format!("{byte:#04x}")).join(" ")
+}
+
 fn meaning(four: [u8; 4], right: u64) -> String {
-    const DAY: i64 = 24 * 60 * 60;
-    let near = |value: u32, to: u64| {
-        (i64::from(value) - (to & 0xffff_ffff) as i64).abs() <= DAY
-    };
-    let value = u32::from_be_bytes(four);
-    let away = i64::from(value) - (right & 0xffff_ffff) as i64;
-    if near(u32::from_le_bytes(four), right) {
+    const DAY: u32 = 24 * 60 * 60;
+    let near = |value: u32, to| value.abs_diff(lowest(to)) <= DAY;
+    let (big, little) = (u32::from_be_bytes(four), u32::from_le_bytes(four));
+    let since_1970 = right - FROM_1900_TO_1970;
+    if near(little, right) {
         "the bytes are in the wrong order: to_be_bytes puts the most \
          significant one first."
             .to_owned()
-    } else if near(value, right - FROM_1900_TO_1970) {
+    } else if near(big, since_1970) {
         "the seconds were counted from 1970. Add 2,208,988,800.".to_owned()
-    } else if near(u32::from_le_bytes(four), right - FROM_1900_TO_1970) {
+    } else if near(little, since_1970) {
         "the bytes are in the wrong order, and the seconds were counted from \
          1970."
             .to_owned()
-    } else if away.abs() <= 100 * DAY {
+    } else if big.abs_diff(lowest(right)) <= 100 * DAY {
         format!(
             "it is {} s away from now. The time is looked up once and kept, \
              or a time zone or a leap day is counted: from 1900 to 1970 it \
              is 2,208,988,800 s, in UTC.",
-            away
+            big.abs_diff(lowest(right))
         )
     } else {
         "another unit, such as milliseconds, or another beginning than 1900."
@@ -146,17 +155,17 @@ fn fresh(trial: &Trial) -> Result<(), Finding> {
     ask(&server, "A")?;
     thread::sleep(LATER);
     trial.note(format!("{LATER:?} later:"));
-    ask(&server, "B").map_err(|mut finding| {
-        "the time was right for A. The clock has to be read for each visitor \
-         anew."
-            .clone_into(&mut finding.means);
-        finding
-    })
+    ask(&server, "B").map_err(|finding| finding.meaning("the time was right for A. The clock has to be read for each visitor \
+         anew."))
 }
 
 fn one_after_the_other(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    (1..=20).try_for_each(|nth| ask(&server, &format!("visitor {nth}")))
+    let means = "the program ends, or listens no longer, after some visitors. \
+                 It serves them for ever.";
+    (1..=20)
+        .try_for_each(|nth| ask(&server, &format!("visitor {nth}")))
+        .map_err(|finding| finding.meaning(means))
 }
 
 fn talkers(trial: &Trial) -> Result<(), Finding> {
@@ -165,65 +174,52 @@ fn talkers(trial: &Trial) -> Result<(), Finding> {
         let mut visitor = server.visit(&format!("visitor {nth}"))?;
         // The server may have closed already: then this fails, and is fine.
         let _ = visitor.send("What time is it, please?\r\n");
-        answer(&mut visitor, false).map_err(|mut finding| {
-            if finding.came.contains("reset") {
-                "the connection was closed while bytes of the visitor were \
-                 unread: that is a reset, which can destroy the answer."
-                    .clone_into(&mut finding.means);
-            }
-            finding
-        })?;
+        answer(&mut visitor, false)?;
     }
     Ok(())
 }
 
 fn stayers(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
+    let waits = |finding: Finding| {
+        finding.meaning(
+            "the program waits for a visitor to hang up. Such a wait needs an \
+         end: a second, say.",
+        )
+    };
     let mut staying = Vec::new();
     for nth in 1..=STAYING {
         let mut visitor = server.visit(&format!("visitor {nth}"))?;
-        answer(&mut visitor, true)?;
+        answer(&mut visitor, true).map_err(waits)?;
+        trial.note(format!("visitor {nth} does not hang up"));
         staying.push(visitor);
     }
-    trial.note("they do not close their side");
-    ask(&server, "the next").map_err(|mut finding| {
-        "the program waits for a visitor to hang up. Such a wait needs an \
-         end: a second, say."
-            .clone_into(&mut finding.means);
-        finding
-    })
+    ask(&server, "the next").map_err(waits)
 }
 
 fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    trial.note("thirty visitors break off as soon as they are connected:");
-    for _ in 0..30 {
-        server.visit("a bad visitor")?.reset();
-    }
+    server.broken_visits(BROKEN)?;
     let harmed = "an error with one visitor ends the program, or its loop: \
                   unwrap or ? where the visitor may be gone. Report the \
                   error, and go on with the next.";
-    ask(&server, "a good visitor").map_err(|mut finding| {
-        harmed.clone_into(&mut finding.means);
-        finding
-    })?;
+    ask(&server, "a good visitor")
+        .map_err(|finding| finding.meaning(harmed))?;
     trial.note("a visitor sends without an end");
     let mut flooder = server.visit("a flooder")?;
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let flood = || {
-            while !over.load(Ordering::Relaxed) && flooder.flooding() {}
+            while flooder.flooding() && !over.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
         };
         let thread = thread::Builder::new().spawn_scoped(scope, flood);
         let asked = thread
             .map_err(|error| Finding::of_machine("no thread", &error))
             .and_then(|_| ask(&server, "a good visitor"));
         over.store(true, Ordering::Relaxed);
-        asked.map_err(|mut finding| {
-            "the program reads what a visitor sends, for as long as it comes. \
-             Set a limit: so many bytes, and so much time."
-                .clone_into(&mut finding.means);
-            finding
-        })
+        asked.map_err(|finding| finding.meaning("the program reads what a visitor sends, for as long as it comes. \
+             Set a limit: so many bytes, and so much time."))
     })
 }

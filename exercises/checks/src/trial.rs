@@ -229,10 +229,13 @@ impl Process {
         };
         let args = &self.args;
         let stderr = self.stderr.excerpt();
-        let stderr = if stderr.trim().is_empty() {
+        // What to do for a backtrace helps nobody here.
+        let noise = |line: &&str| !line.contains("RUST_BACKTRACE");
+        let stderr: Vec<_> = stderr.trim().lines().filter(noise).collect();
+        let stderr = if stderr.is_empty() {
             "stderr: (nothing)".to_owned()
         } else {
-            format!("stderr:\n{}", stderr.trim_end())
+            format!("stderr:\n{}", stderr.join("\n"))
         };
         format!("[{args}] {state}; {stderr}")
     }
@@ -284,6 +287,14 @@ fn announced(line: &str) -> Result<SocketAddr, Finding> {
              returns the one that is really bound.",
         )
     })?;
+    if address.port() == 0 {
+        return Err(Finding::new(
+            format!("{line:?}"),
+            "[LISTENING] with the port that is really bound",
+            "the program prints the port that was asked for. With port 0 the \
+             system picks one: TcpListener::local_addr returns it.",
+        ));
+    }
     if address.ip().is_unspecified() {
         let any: std::net::IpAddr = if address.is_ipv4() {
             std::net::Ipv4Addr::LOCALHOST.into()

@@ -7,6 +7,13 @@ use std::time::{Duration, Instant};
 use crate::finding::{Finding, quoted};
 use crate::trial::{ANSWER_TIME, Server, Trial};
 
+/// How many visitors break off at once: only some of them are gone before the
+/// server has a look at them.
+pub(crate) const BROKEN: usize = 50;
+
+/// What a flood is made of.
+const FLOOD: &[u8] = &[b'x'; 8 * 1024];
+
 /// A visitor of a server, with a name for the messages.
 #[derive(Debug)]
 pub(crate) struct Visitor<'t> {
@@ -46,6 +53,30 @@ impl Server<'_> {
         let connected =
             harness::peer::try_connect_with_little_room(self.address);
         self.visitor(name, connected)
+    }
+
+    /// Visitors who break off as soon as they are connected.
+    pub(crate) fn broken_visits(&self, count: usize) -> Result<(), Finding> {
+        self.trial.note(format!(
+            "{count} visitors break off (reset) as soon as they are connected"
+        ));
+        for _ in 0..count {
+            let visitor =
+                TcpStream::connect_timeout(&self.address, ANSWER_TIME);
+            match visitor {
+                Ok(connection) => harness::peer::reset(connection),
+                Err(error) => {
+                    return Err(Finding::new(
+                        format!("no connection for the next: {error}"),
+                        "the server goes on",
+                        "a visitor who was gone again has ended the program \
+                         or its loop: unwrap, or ?, where accept, read or \
+                         write may fail.",
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn visitor(
@@ -125,14 +156,19 @@ impl Visitor<'_> {
         self.write(text.as_bytes())
     }
 
-    /// Sends a piece many times. The server may break that off; `false` means
-    /// that it neither took nor refused it.
-    pub(crate) fn flood(&mut self, piece: &[u8], times: usize) -> bool {
-        let text = quoted(piece);
+    /// Sends the letter x so many times. The server may break that off;
+    /// `false` means that it neither took nor refused it in time.
+    pub(crate) fn flood(&mut self, bytes: usize) -> bool {
         let name = &self.name;
-        self.trial.note(format!("{name} sends {text}, {times} times"));
-        for _ in 0..times {
-            if let Err(error) = self.connection.write_all(piece) {
+        self.trial.note(format!("{name} sends {bytes} times the letter x"));
+        let until = Instant::now() + ANSWER_TIME;
+        for _ in 0..bytes.div_ceil(FLOOD.len()) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let _ = self.connection.set_write_timeout(Some(left));
+            if let Err(error) = self.connection.write_all(FLOOD) {
                 let stuck = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
                 return !stuck.contains(&error.kind());
             }
@@ -143,7 +179,7 @@ impl Visitor<'_> {
     /// Sends a little more without an end; `false` when the server has ended
     /// that.
     pub(crate) fn flooding(&mut self) -> bool {
-        self.connection.write_all(&[b'x'; 1024]).is_ok()
+        self.connection.write_all(FLOOD).is_ok()
     }
 
     /// The visitor's name.
@@ -204,6 +240,12 @@ impl Visitor<'_> {
         }
     }
 
+    /// Waits until something has come, and leaves it unread.
+    pub(crate) fn wait_for_bytes(&self) -> bool {
+        let _ = self.connection.set_read_timeout(Some(ANSWER_TIME));
+        self.connection.peek(&mut [0]).is_ok()
+    }
+
     /// The next line, without its end; at most up to `until`.
     pub(crate) fn line(&mut self, until: Instant) -> Result<Vec<u8>, Quiet> {
         loop {
@@ -220,7 +262,7 @@ impl Visitor<'_> {
     }
 
     /// All that comes until the end, or until `until`, and how it ended.
-    pub(crate) fn to_end(&mut self, until: Instant) -> (Vec<u8>, Quiet) {
+    pub(crate) fn hear_out(&mut self, until: Instant) -> (Vec<u8>, Quiet) {
         loop {
             if let Err(quiet) = self.listen(until) {
                 return (std::mem::take(&mut self.heard), quiet);
@@ -242,11 +284,13 @@ fn acknowledge_at_once(connection: &TcpStream) {
 
 impl std::fmt::Display for Quiet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Silence => "nothing more, and the connection stays open",
-            Self::End => "the end of the connection",
-            Self::Reset => "a reset of the connection",
-            Self::Flood => "more than any answer can have",
-        })
+        match self {
+            Self::Silence => {
+                write!(f, "{ANSWER_TIME:?} of silence on the open connection")
+            }
+            Self::End => f.write_str("the end of the connection"),
+            Self::Reset => f.write_str("a reset of the connection"),
+            Self::Flood => f.write_str("more than any answer can have"),
+        }
     }
 }

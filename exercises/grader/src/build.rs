@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::thread::Builder;
+use std::thread::{self, Builder};
 use std::time::Duration;
 
 use checks::Exercise;
@@ -34,8 +34,14 @@ const FILE: u64 = 1024 * 1024 * 1024;
 /// How long the dependencies may take: they are ours, and only once.
 const FIRST_BUILD_TIME: Duration = Duration::from_secs(20 * 60);
 
+/// How long we wait before a build that was no build is done again.
+const REST: Duration = Duration::from_secs(1);
+
 /// How much of what cargo says itself is kept.
 const WORDS: u64 = 64 * 1024;
+
+/// What cargo says when the fault is the program's.
+const COULD_NOT: &str = "could not compile";
 
 /// A longer line of cargo's messages is dropped.
 const LINE: usize = 4 * 1024 * 1024;
@@ -108,7 +114,12 @@ impl Bench<'_> {
         to: &Path,
     ) -> io::Result<Vec<(&'static Exercise, Result<PathBuf, Verdict>)>> {
         fs::create_dir_all(to)?;
-        let run = self.cargo(exercises, self.limit)?;
+        let mut run = self.cargo(exercises, self.limit)?;
+        if run.is_broken() && !self.stop.requested() {
+            // Another one may have taken all memory, or all processes.
+            thread::sleep(REST);
+            run = self.cargo(exercises, self.limit)?;
+        }
         let late = |exercise: &&Exercise| run.is_late(exercise);
         if exercises.iter().filter(|e| late(e)).count() < 2 {
             return self.results(exercises, &run, to);
@@ -228,6 +239,17 @@ impl Run {
             && !self.messages.errors.contains_key(exercise.name)
     }
 
+    /// Whether cargo failed, and not a program of a student.
+    fn is_broken(&self) -> bool {
+        match self.ended {
+            Ended::Itself(status) => {
+                !status.success() && !self.words.contains(COULD_NOT)
+            }
+            Ended::TooMany => true,
+            Ended::TimedOut | Ended::Stopped => false,
+        }
+    }
+
     /// Why there is no program.
     fn verdict(&self, exercise: &Exercise, limit: Duration) -> Verdict {
         if let Some(error) = self.messages.errors.get(exercise.name) {
@@ -241,8 +263,9 @@ impl Run {
             },
             Ended::Stopped => Verdict::NotJudged("Ctrl-C".to_owned()),
             // The compiler itself was killed, or found no memory.
-            _ if words.contains("could not compile") => {
-                Verdict::DoesNotCompile(plain(words))
+            _ if words.contains(COULD_NOT) => {
+                let text = format!("the compiler broke down:\n{words}");
+                Verdict::DoesNotCompile(plain(&text))
             }
             _ => Verdict::NotJudged(plain(words)),
         }
@@ -333,6 +356,7 @@ pub fn become_cargo(words: &[OsString]) -> io::Error {
     let Some((program, args)) = words.split_first() else {
         return io::Error::other("no program");
     };
+    process::lead();
     process::die_with_parent();
     match process::limit(MEMORY, FILE) {
         Ok(()) => Command::new(program).args(args).exec(),

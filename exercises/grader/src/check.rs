@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::Receiver;
-use std::thread::Builder;
+use std::thread::{self, Builder};
 use std::time::Duration;
 
 use checks::{Exercise, Step};
@@ -23,7 +23,7 @@ pub const FLAG: &str = "--check-one";
 
 /// How much memory each process of a check may use. Every thread has a stack
 /// of two MiB.
-const MEMORY: u64 = 2 * 1024 * 1024 * 1024;
+const MEMORY: u64 = 1024 * 1024 * 1024;
 
 /// The largest file that a program under test may write.
 const FILE: u64 = 256 * 1024 * 1024;
@@ -31,13 +31,17 @@ const FILE: u64 = 256 * 1024 * 1024;
 /// How much of a check's report is read.
 const REPORT: u64 = 256 * 1024;
 
+/// How long we wait before a check that was no check is done again.
+const REST: Duration = Duration::from_secs(1);
+
 /// A step of a check, as one line of JSON.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Line {
     /// A rung was climbed.
     Climbed,
-    /// The check has ended; the message if a rung was not climbed.
-    Ended(Option<String>),
+    /// The check has ended: how many rungs were climbed, and the message if
+    /// that is not all.
+    Ended(usize, Option<String>),
 }
 
 /// Where and how programs are checked.
@@ -57,9 +61,19 @@ impl Lab<'_> {
     /// Checks a program.
     #[must_use]
     pub fn check(&self, exercise: &Exercise, program: &Path) -> Verdict {
-        self.try_check(exercise, program).unwrap_or_else(|error| {
-            Verdict::NotJudged(format!("no check: {}", report::why(&error)))
-        })
+        let check = || {
+            self.try_check(exercise, program).unwrap_or_else(|error| {
+                Verdict::NotJudged(format!("no check: {}", report::why(&error)))
+            })
+        };
+        match check() {
+            // Another one may have taken all memory, or all processes.
+            Verdict::NotJudged(_) if !self.stop.requested() => {
+                thread::sleep(REST);
+                check()
+            }
+            verdict => verdict,
+        }
     }
 
     fn try_check(
@@ -133,11 +147,15 @@ fn verdict(
     let name = exercise.rungs.get(rung - 1).map_or("", |rung| rung.name);
     match (lines.last(), ended) {
         (_, Ended::Stopped) => Verdict::NotJudged("Ctrl-C".to_owned()),
-        (Some(Line::Ended(None)), _) if climbed == exercise.rungs.len() => {
-            Verdict::Pass
-        }
-        (Some(Line::Ended(Some(message))), _) => {
-            Verdict::Fail { rung, message: plain(message) }
+        // The last line, when nothing is left that could write another, of a
+        // check that nobody has killed.
+        (Some(Line::Ended(climbed, message)), Ended::Itself(status))
+            if status.success() =>
+        {
+            message.as_ref().map_or(Verdict::Pass, |message| {
+                let message = plain(message);
+                Verdict::Fail { rung: climbed + 1, message }
+            })
         }
         (_, Ended::TimedOut) => Verdict::TimedOut {
             climbed,
@@ -180,11 +198,13 @@ pub fn main(words: &[OsString]) -> ExitCode {
     });
     // Before the end is said: nothing may be left when the grader goes on.
     process::end_all();
-    say(&Line::Ended(outcome.fall.map(|fall| fall.to_string())));
+    let message = outcome.fall.map(|fall| fall.to_string());
+    say(&Line::Ended(outcome.climbed, message));
     ExitCode::SUCCESS
 }
 
 fn prepare() -> io::Result<()> {
+    process::lead();
     process::adopt_orphans();
     process::limit(MEMORY, FILE)?;
     process::close_up();
@@ -201,4 +221,45 @@ fn say(line: &Line) {
     let Ok(line) = serde_json::to_string(line) else { return };
     let mut stdout = io::stdout().lock();
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    #[cfg(unix)]
+    fn ended(raw: i32) -> Ended {
+        use std::os::unix::process::ExitStatusExt;
+        Ended::Itself(std::process::ExitStatus::from_raw(raw))
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_last_line_counts_and_not_a_forged_one() {
+        let lines =
+            b"\"Climbed\"\n{\"Ended\":[8,null]}\n{\"Ended\":[2,\"why\"]}\n";
+        let verdict =
+            verdict(&checks::CHAT, &read(lines), &ended(0), LIMIT, "");
+        let message = "why".to_owned();
+        assert_eq!(verdict, Verdict::Fail { rung: 3, message });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_check_that_was_killed_is_not_believed() {
+        let lines = read(b"{\"Ended\":[8,null]}\n");
+        let verdict = verdict(&checks::CHAT, &lines, &ended(9), LIMIT, "");
+        assert!(matches!(verdict, Verdict::NotJudged(_)), "{verdict:?}");
+    }
+
+    #[test]
+    fn what_was_climbed_before_the_time_was_over_counts() {
+        let lines = read(b"\"Climbed\"\n\"Climbed\"\nnonsense");
+        let verdict =
+            verdict(&checks::CHAT, &lines, &Ended::TimedOut, LIMIT, "");
+        assert_eq!(verdict.score(&checks::CHAT), 2);
+        assert!(verdict.message().contains("rung 3"), "{verdict:?}");
+    }
 }

@@ -21,21 +21,21 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Grades submissions. This RUNS STUDENTS' CODE, as you, on this machine
 ///
+/// A student's program can do whatever you can do: read your files, and use
+/// the network. Run the grader in a container that has neither;
+/// exercises/grader/README.md says how to make it:
+///
+///   docker run --rm --network none --memory 4g --pids-limit 4096 \
+///     -v "$PWD/class:/class:ro" -v "$PWD/results:/results" \
+///     first-socket-grader /class --out /results
+///
 /// DIR is a submission, or a folder of submissions. A submission is a copy of
-/// the course, or its `exercises/` alone; of each exercise only `src/` is
-/// taken.
-///
-/// A student's program can do whatever you can do: read your files and use the
-/// network. If you do not trust it, run the grader in a container that has no
-/// network and nothing of yours. exercises/grader/README.md has the command:
-///
-///   docker run --rm --network none -v "$PWD/class:/class:ro"
-///     -v "$PWD/results:/results" first-socket-grader /class --out /results
+/// the course, or its exercises/ alone; of each exercise only src/ is taken.
 ///
 /// The exit code is 0 if all passed, 1 if anything fell short, and 2 for wrong
 /// usage.
 #[derive(Parser)]
-#[command(name = "cargo grade", verbatim_doc_comment)]
+#[command(name = "grade", bin_name = "cargo grade", verbatim_doc_comment)]
 struct Args {
     /// Submissions, or folders of submissions
     #[arg(required = true, value_name = "DIR")]
@@ -46,7 +46,7 @@ struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Write all results into one XML file, as `JUnit` does
+    /// Write all results into one XML file, too, in the form of `JUnit`
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 

@@ -18,8 +18,10 @@ use first_socket::shutdown::Shutdown;
 /// How often we look whether a process has ended.
 const LOOK_TIME: Duration = Duration::from_millis(10);
 
-/// How often the processes and threads below a child are counted.
-const COUNT_TIME: Duration = Duration::from_millis(200);
+/// How often the processes and threads below a child are counted; and at once
+/// when the whole system has this many more.
+const COUNT_TIME: Duration = Duration::from_millis(500);
+const MANY_MORE: usize = 200;
 
 /// How long the end of killed processes is waited for. Some cannot die at
 /// once: those that wait for a disk.
@@ -84,13 +86,11 @@ impl Household {
         Self { known: Mutex::new(known) }
     }
 
-    /// Starts a child in a process group of its own.
+    /// Starts a child, which leads a session of its own: see [`lead`].
     ///
     /// # Errors
     /// When the system has no process for it.
     pub fn start(&self, command: &mut Command) -> io::Result<Child> {
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(command, 0);
         // The lock is held: nobody may take the new child for an orphan.
         let mut known = lock(&self.known);
         let child = command.spawn()?;
@@ -107,7 +107,7 @@ impl Household {
         stop: &Shutdown,
     ) -> Ended {
         let begin = Instant::now();
-        let mut counted = begin;
+        let mut census = Census::default();
         let ended = loop {
             if let Ok(Some(status)) = child.try_wait() {
                 break Ended::Itself(status);
@@ -118,11 +118,8 @@ impl Household {
             if begin.elapsed() >= limit {
                 break Ended::TimedOut;
             }
-            if counted.elapsed() >= COUNT_TIME {
-                counted = Instant::now();
-                if system::tasks_below(child.id()) > MOST_TASKS {
-                    break Ended::TooMany;
-                }
+            if census.is_due() && system::tasks_below(child.id()) > MOST_TASKS {
+                break Ended::TooMany;
             }
             thread::sleep(LOOK_TIME);
         };
@@ -132,6 +129,8 @@ impl Household {
 
     fn end(&self, child: &mut Child, over: bool) {
         if !over {
+            // First those that start others all the time.
+            system::kill_below(child.id());
             // Not later: the number may then belong to somebody else.
             system::kill_group(child.id());
             let _ = child.kill();
@@ -146,6 +145,26 @@ impl Household {
 impl Default for Household {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Says when it is time to count. Counting takes a while, and a program needs
+/// only a moment for a thousand threads.
+#[derive(Default)]
+struct Census {
+    last: Option<(Instant, usize)>,
+}
+
+impl Census {
+    fn is_due(&mut self) -> bool {
+        let tasks = system::tasks();
+        let due = self.last.is_none_or(|(time, before)| {
+            time.elapsed() >= COUNT_TIME || tasks > before + MANY_MORE
+        });
+        if due {
+            self.last = Some((Instant::now(), tasks));
+        }
+        due
     }
 }
 
@@ -210,7 +229,8 @@ pub fn drained(received: &Receiver<Vec<u8>>) -> Vec<u8> {
 }
 
 /// Limits this process and all that it will start: the bytes of memory that
-/// each may use, and the size of the files that it may write.
+/// each may use, and the size of the files that it may write. Also all
+/// processes of this user together, which has no effect on root.
 ///
 /// # Errors
 /// When the system does not allow it.
@@ -218,12 +238,23 @@ pub fn limit(memory: u64, file: u64) -> io::Result<()> {
     // When memory runs out, Linux ends these first (proc_pid_oom_score_adj(5)).
     #[cfg(target_os = "linux")]
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
-    system::limit(memory, file)
+    // Only if counting is too late: others of this user may need some, too.
+    system::limit(memory, file, system::tasks() + 4 * MOST_TASKS)
 }
 
 /// Has this process adopt what its children leave behind.
 pub fn adopt_orphans() {
     system::adopt_orphans();
+}
+
+/// Makes this process the leader of a session, and so of a process group.
+///
+/// The group can be killed, and Ctrl-C in the terminal does not reach it. On
+/// Linux each session gets its share of the processors, so the grader has
+/// time to count and to kill however many processes a program starts
+/// (`sched(7)`, "The autogroup feature").
+pub fn lead() {
+    system::lead();
 }
 
 /// Closes this process to others of the same user: nobody writes to its pipes
@@ -245,9 +276,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod unix {
     use std::io;
 
+    #[cfg(target_os = "linux")]
+    use nix::sys::resource::getrlimit;
     use nix::sys::resource::{Resource, setrlimit};
     use nix::sys::signal::{Signal, killpg};
-    use nix::unistd::Pid;
+    use nix::unistd::{Pid, setsid};
+
+    pub fn lead() {
+        // It fails when it leads one already.
+        let _ = setsid();
+    }
 
     pub fn kill_group(id: u32) {
         if let Ok(id) = i32::try_from(id) {
@@ -256,7 +294,15 @@ mod unix {
         }
     }
 
-    pub fn limit(memory: u64, file: u64) -> io::Result<()> {
+    pub fn limit(memory: u64, file: u64, tasks: usize) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            let (_, most) = getrlimit(Resource::RLIMIT_NPROC)?;
+            let tasks = most.min(tasks as u64);
+            setrlimit(Resource::RLIMIT_NPROC, tasks, tasks)?;
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = tasks;
         // Not RLIMIT_AS: address space that is only reserved costs nothing,
         // and a program with many threads reserves a lot.
         setrlimit(Resource::RLIMIT_DATA, memory, memory)?;
@@ -274,14 +320,15 @@ mod system {
     use nix::sys::prctl;
     use nix::sys::signal::{Signal, kill};
     use nix::sys::wait::{WaitPidFlag, waitpid};
-    use nix::unistd::Pid;
+    use nix::unistd::{Pid, getpgrp};
 
-    pub use super::unix::{kill_group, limit};
+    pub use super::unix::{kill_group, lead, limit};
 
     /// A process, as `/proc/PID/stat` shows it (`proc_pid_stat(5)`).
     struct Process {
         id: u32,
         parent: u32,
+        group: u32,
         threads: usize,
     }
 
@@ -309,18 +356,47 @@ mod system {
         below.iter().map(|process| process.threads).sum()
     }
 
+    /// All processes and threads of the system: the number after the slash
+    /// (`proc_loadavg(5)`).
+    pub fn tasks() -> usize {
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let tasks = load.split(['/', ' ']).nth(4);
+        tasks.and_then(|tasks| tasks.parse().ok()).unwrap_or(0)
+    }
+
+    pub fn kill_below(id: u32) {
+        kill_all(&below(id, &HashSet::new()));
+    }
+
     /// Kills what is below us and not known; whether there was anything.
     pub fn kill_below_us(known: &HashSet<u32>) -> bool {
         let below = below(std::process::id(), known);
+        kill_all(&below);
         for process in &below {
-            let Ok(id) = i32::try_from(process.id) else { continue };
-            let id = Pid::from_raw(id);
-            let _ = kill(id, Signal::SIGKILL);
             // A dead process keeps its number until its parent has asked for
             // its end. Its parent are we, at the latest next time.
-            let _ = waitpid(id, Some(WaitPidFlag::WNOHANG));
+            let _ = waitpid(pid(process.id), Some(WaitPidFlag::WNOHANG));
         }
         !below.is_empty()
+    }
+
+    fn kill_all(processes: &[Process]) {
+        // A whole group dies at once, with those that were started meanwhile.
+        let ours = getpgrp();
+        let groups: HashSet<u32> = processes.iter().map(|p| p.group).collect();
+        for group in groups {
+            if pid(group) != ours {
+                kill_group(group);
+            }
+        }
+        for process in processes {
+            let _ = kill(pid(process.id), Signal::SIGKILL);
+        }
+    }
+
+    /// Linux's numbers are below 2^22 (`proc_sys_kernel(5)`).
+    fn pid(id: u32) -> Pid {
+        Pid::from_raw(id.cast_signed())
     }
 
     /// All processes below `root`, without those in `except` and below them.
@@ -356,8 +432,9 @@ mod system {
         // Fields are counted from 1 in the manual; here the third is first.
         let mut fields = rest.split_ascii_whitespace();
         let parent = fields.nth(4 - 3)?.parse().ok()?;
-        let threads = fields.nth(20 - 5)?.parse().ok()?;
-        Some(Process { id, parent, threads })
+        let group = fields.next()?.parse().ok()?;
+        let threads = fields.nth(20 - 6)?.parse().ok()?;
+        Some(Process { id, parent, group, threads })
     }
 }
 
@@ -366,13 +443,20 @@ mod system {
     use std::collections::HashSet;
 
     #[cfg(unix)]
-    pub use super::unix::{kill_group, limit};
+    pub use super::unix::{kill_group, lead, limit};
+
+    #[cfg(not(unix))]
+    pub fn lead() {}
 
     #[cfg(not(unix))]
     pub fn kill_group(_id: u32) {}
 
     #[cfg(not(unix))]
-    pub fn limit(_memory: u64, _file: u64) -> std::io::Result<()> {
+    pub fn limit(
+        _memory: u64,
+        _file: u64,
+        _tasks: usize,
+    ) -> std::io::Result<()> {
         Ok(())
     }
 
@@ -386,9 +470,15 @@ mod system {
         Vec::new()
     }
 
+    pub fn tasks() -> usize {
+        0
+    }
+
     pub fn tasks_below(_id: u32) -> usize {
         0
     }
+
+    pub fn kill_below(_id: u32) {}
 
     pub fn kill_below_us(_known: &HashSet<u32>) -> bool {
         false

@@ -1,4 +1,9 @@
 //! `cargo grade` as it is typed: flags, files, exit codes, Ctrl-C.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails at the first surprise"
+)]
 
 mod support;
 

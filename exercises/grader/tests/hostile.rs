@@ -1,6 +1,11 @@
 //! A class with every kind of trouble is graded once; each test looks at one
 //! submission of it. Nobody's trouble may be anyone else's.
 #![cfg(target_os = "linux")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails at the first surprise"
+)]
 
 mod support;
 
@@ -21,6 +26,7 @@ static GRADED: LazyLock<(Class, Output)> = LazyLock::new(|| {
     time(&class, "c daemon", include_str!("programs/daemon.rs"));
     time(&class, "d stubborn", include_str!("programs/stubborn.rs"));
     time(&class, "e swarm", include_str!("programs/swarm.rs"));
+    time(&class, "e bomb", include_str!("programs/bomb.rs"));
     time(&class, "f killer", include_str!("programs/killer.rs"));
     links(&class);
     foreign(&class);
@@ -36,6 +42,7 @@ static GRADED: LazyLock<(Class, Output)> = LazyLock::new(|| {
     class.folder("q results/results.json");
     time(&class, "z right", RIGHT);
     let output = class.grade(&["--jobs", "4"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
     (class, output)
 });
 
@@ -126,9 +133,11 @@ fn nothing_that_was_started_is_left() {
 
 #[test]
 fn whoever_starts_too_many_processes_is_ended() {
-    let test = test("e swarm", 2);
-    assert!(test.output().contains("more than 1000"), "{}", test.output());
-    assert!(row("e swarm").contains("rung 1"), "{}", row("e swarm"));
+    for name in ["e swarm", "e bomb"] {
+        let test = test(name, 2);
+        assert!(test.output().contains("more than 1000"), "{}", test.output());
+        assert!(row(name).contains("rung 1"), "{}", row(name));
+    }
 }
 
 #[test]
