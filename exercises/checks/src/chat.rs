@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Deadline;
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start;
@@ -43,9 +44,8 @@ const LINES: usize = 10;
 /// and the server hold less: 1.6 MB were measured on Linux.
 const PASSING: usize = 3 * 1024 * 1024;
 
-/// After this time half of it is enough: a server that sends each byte alone is
-/// slow, and its buffers are full sooner.
-const PASSING_TIME: Duration = Duration::from_secs(3);
+/// After this time less is enough: a server may send each byte alone.
+const PASSING_TIME: Duration = Duration::from_secs(9);
 
 /// The length of a line in it.
 const LONG_LINE: usize = 1000;
@@ -92,7 +92,7 @@ fn hears(
     listener: &mut Visitor<'_>,
     sender: &Visitor<'_>,
     text: &str,
-    until: Instant,
+    until: Deadline,
 ) -> Result<Vec<Vec<u8>>, Finding> {
     let mut others = Vec::new();
     let means = loop {
@@ -142,8 +142,8 @@ fn missed(
     )
 }
 
-fn soon() -> Instant {
-    Instant::now() + ANSWER_TIME
+fn soon() -> Deadline {
+    Deadline::after(ANSWER_TIME)
 }
 
 /// Two visitors who both hear the room.
@@ -170,11 +170,11 @@ fn introduce(
     loop {
         let text = format!("{} calls", sender.name());
         sender.send(format!("{text}\n"))?;
-        let again = (Instant::now() + AGAIN_TIME).min(until);
+        let again = Deadline::after(AGAIN_TIME).min(until);
         match hears(listener, sender, &text, again) {
             Ok(_) => break,
             // Silence may pass; anything else will not.
-            Err(finding) if Instant::now() < again || again == until => {
+            Err(finding) if !again.is_over() || again == until => {
                 return Err(finding);
             }
             Err(_) => {}
@@ -192,9 +192,9 @@ fn two_at_once(trial: &Trial) -> Result<(), Finding> {
     trial.note("A is silent");
     let (text, until) = ("B calls", soon());
     let mut lines = Vec::new();
-    while Instant::now() < until {
+    while !until.is_over() {
         b.send(format!("{text}\n"))?;
-        let again = (Instant::now() + AGAIN_TIME).min(until);
+        let again = Deadline::after(AGAIN_TIME).min(until);
         let quiet = loop {
             match a.line(again) {
                 // Whether the address is there is the next rung's business.
@@ -305,7 +305,7 @@ fn comings(trial: &Trial) -> Result<(), Finding> {
         }
         for listener in [&mut a, &mut b] {
             // There may be several lines about it.
-            while listener.line(Instant::now() + AGAIN_TIME).is_ok() {}
+            while listener.line(Deadline::after(AGAIN_TIME)).is_ok() {}
         }
         if how == "leaves" {
             guest.leave();
@@ -388,7 +388,7 @@ fn half_a_line(
     c.leave();
     // The half would come before the notice, if the server sends one.
     let mut heard = Vec::new();
-    let until = Instant::now() + 4 * AGAIN_TIME;
+    let until = Deadline::after(4 * AGAIN_TIME);
     while let Ok(line) = a.line(until) {
         let notice = String::from_utf8_lossy(&line).contains(&address);
         heard.push(line);
@@ -420,7 +420,7 @@ fn crowd(trial: &Trial) -> Result<(), Finding> {
         introduce(first, second)?;
         introduce(second, first)?;
         // Once one has heard the call, most others have.
-        let begin = Instant::now();
+        let until = Deadline::after(CALL_TIME);
         for (nth, other) in others.iter_mut().enumerate() {
             introduce(first, other).map_err(|finding| {
                 finding.meaning(
@@ -428,7 +428,7 @@ fn crowd(trial: &Trial) -> Result<(), Finding> {
                      few threads, or they wait for each other.",
                 )
             })?;
-            if begin.elapsed() > CALL_TIME {
+            if until.is_over() {
                 return Err(Finding::new(
                     format!("{nth} heard a line in {CALL_TIME:?}"),
                     format!("all {CROWD} hear it at once"),
@@ -505,9 +505,9 @@ fn slow_reader(trial: &Trial) -> Result<(), Finding> {
         "A sends {ON_THE_WAY} lines of {LONG_LINE} bytes, {batches} times; each \
          time B listens"
     ));
-    let begin = Instant::now();
+    let until = Deadline::after(PASSING_TIME);
     for nth in 0..batches {
-        if nth > batches / 2 && begin.elapsed() > PASSING_TIME {
+        if until.is_over() {
             break;
         }
         let line =

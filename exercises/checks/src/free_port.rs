@@ -2,15 +2,16 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Output;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use assert_cmd::assert::OutputAssertExt;
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 
+use crate::clock::Deadline;
 use crate::finding::Finding;
 use crate::ladder::{Exercise, Rung};
 use crate::ports::{BLOCK, Block, hold_silently, release};
@@ -35,13 +36,17 @@ pub static FREE_PORT: Exercise = Exercise {
 /// How many ports the neighbour takes and leaves all the time.
 const RESTLESS: u16 = 3;
 
-/// How many programs look for a port while the neighbour is busy.
-const SEEKERS: usize = 100;
+/// How many programs look for a port at the same time: they are in each
+/// other's way, too.
+const SEEKERS: usize = 10;
 
-/// How many of them do so at once.
-const AT_ONCE: u16 = 5;
+/// How many groups of seekers there are.
+const GROUPS: usize = 15;
 
-/// No more of them are started after this time: a program may start slowly.
+/// A group counts when the neighbour has moved so often meanwhile.
+const MOVES: usize = 200;
+
+/// No further group is started after this time: a program may start slowly.
 const SEEK_TIME: Duration = Duration::from_secs(3);
 
 /// A program that still runs after this time stays.
@@ -97,7 +102,7 @@ fn it_starts(trial: &Trial) -> Result<(), Finding> {
         ));
     }
     // After a visit it still listens.
-    let ended = server.process.wait(Instant::now() + STAY_TIME);
+    let ended = server.process.wait(Deadline::after(STAY_TIME));
     if let Some(status) = ended {
         return Err(Finding::new(
             format!("the program ended: {status}"),
@@ -185,11 +190,11 @@ fn tries(trial: &Trial) -> Result<(), Finding> {
 fn last_port(trial: &Trial) -> Result<(), Finding> {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let until = Instant::now() + START_TIME;
+    let until = Deadline::after(START_TIME);
     let other = loop {
         match hold_silently(u16::MAX) {
             Ok(other) => break other,
-            Err(_) if Instant::now() < until => thread::sleep(TURN_TIME),
+            Err(_) if !until.is_over() => thread::sleep(TURN_TIME),
             Err(error) => {
                 return Err(Finding::of_machine("port 65535", &error));
             }
@@ -231,7 +236,7 @@ fn silent(trial: &Trial) -> Result<(), Finding> {
     let args = from(first, 10);
     trial.note(format!("started with {}", args.join(" ")));
     let process = trial.spawn(&args.each_ref().map(String::as_str))?;
-    let until = Instant::now() + START_TIME;
+    let until = Deadline::after(START_TIME);
     let server = trial
         .await_listening(process, until)
         .map_err(|finding| finding.meaning(means))?;
@@ -247,7 +252,7 @@ fn silent(trial: &Trial) -> Result<(), Finding> {
 /// Whoever looks first finds something else when binding than when looking.
 fn neighbour(trial: &Trial) -> Result<(), Finding> {
     let block = Block::take()?;
-    let over = AtomicBool::new(false);
+    let (over, moves) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         let restless = || {
             while !over.load(Ordering::Relaxed) {
@@ -255,45 +260,54 @@ fn neighbour(trial: &Trial) -> Result<(), Finding> {
                     let port = block.port(nth);
                     let _ = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
                 }
+                moves.fetch_add(1, Ordering::Relaxed);
             }
         };
         let neighbour = thread::Builder::new().spawn_scoped(scope, restless);
         let found = neighbour
             .map_err(|error| Finding::of_machine("no thread", &error))
-            .and_then(|_| seek(trial, &block));
+            .and_then(|_| seek(trial, &block, &moves));
         over.store(true, Ordering::Relaxed);
         found
     })
 }
 
-fn seek(trial: &Trial, block: &Block) -> Result<(), Finding> {
+/// Starts one group of seekers after the other; each of them finds a port.
+fn seek(
+    trial: &Trial,
+    block: &Block,
+    moves: &AtomicUsize,
+) -> Result<(), Finding> {
     let tries = BLOCK - 2;
     let (first, last) = (block.port(0), block.port(RESTLESS - 1));
     let args = from(first, tries);
     trial.note(format!("a neighbour takes and leaves {first} to {last}"));
     trial.note(format!("started with {}, many times", args.join(" ")));
     let args = args.each_ref().map(String::as_str);
-    let begin = Instant::now();
-    let mut started = 0;
-    while started < SEEKERS && begin.elapsed() < SEEK_TIME {
+    let seek_until = Deadline::after(SEEK_TIME);
+    let mut groups = 0;
+    while groups < GROUPS && !seek_until.is_over() {
+        let moves_before = moves.load(Ordering::Relaxed);
         let seekers: Result<Vec<_>, _> =
-            (0..AT_ONCE).map(|_| trial.spawn(&args)).collect();
-        let until = Instant::now() + START_TIME;
-        for process in seekers? {
-            trial.await_listening(process, until).map_err(|finding| {
-                let expected = format!(
-                    "[LISTENING]: of {tries} ports only {RESTLESS} are \
-                     restless"
-                );
-                let means = "the program looks whether a port is free, and \
-                             binds it afterwards, or binds it twice. In \
-                             between somebody else has taken it. Keep the \
-                             listener that the first bind returns.";
-                Finding::new(finding.came, expected, means)
-            })?;
-            started += 1;
+            (0..SEEKERS).map(|_| trial.spawn(&args)).collect();
+        let until = Deadline::after(START_TIME);
+        for seeker in seekers? {
+            trial.await_listening(seeker, until).map_err(not_found)?;
         }
         trial.forget();
+        // A neighbour who did not get to move has proved nothing.
+        let count = moves.load(Ordering::Relaxed) - moves_before;
+        groups += usize::from(count >= MOVES);
     }
     Ok(())
+}
+
+fn not_found(finding: Finding) -> Finding {
+    let expected = format!(
+        "[LISTENING]: only {RESTLESS} of the ports are taken now and then"
+    );
+    let means = "the program looks whether a port is free, and binds it \
+                 afterwards, or binds it twice. In between somebody else has \
+                 taken it. Keep the listener that the first bind returns.";
+    Finding::new(finding.came, expected, means)
 }

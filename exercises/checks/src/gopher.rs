@@ -5,10 +5,11 @@ use std::io;
 use std::net::ToSocketAddrs;
 use std::path::Path;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::clock::Deadline;
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start;
@@ -147,8 +148,8 @@ fn large() -> &'static [u8] {
     &BYTES
 }
 
-fn soon() -> Instant {
-    Instant::now() + ANSWER_TIME
+fn soon() -> Deadline {
+    Deadline::after(ANSWER_TIME)
 }
 
 /// Asks for a selector, and returns the answer: all up to the end.
@@ -532,12 +533,28 @@ fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
     let world = World::with_large()?;
     let server = world.start(trial)?;
     let large = find(&fetch_menu(&server, "")?, "large.bin")?.selector;
+    let harmed = |finding: Finding| {
+        finding.meaning(
+            "one visitor's trouble has ended the program or its loop: unwrap \
+             or ? where a visitor may be gone, or asks for nonsense.",
+        )
+    };
+    let endless = misbehave(&server, &large).map_err(harmed)?;
+    fetch_menu(&server, "").map_err(harmed)?;
+    drop(endless);
+    Ok(())
+}
 
+/// Nonsense, breaks, and a selector without an end, whose visitor stays.
+fn misbehave<'t>(
+    server: &'t Server<'_>,
+    large: &str,
+) -> Result<Visitor<'t>, Finding> {
     for bytes in [&b"a\0b\r\n"[..], b"\xff\xfe\r\n", b"\t\r\n", b"\n"] {
         let mut bad = server.visit("a bad visitor")?;
         bad.send(bytes)?;
         // An answer, or none: then the server is done with it.
-        let _ = bad.hear_out(Instant::now() + Duration::from_secs(1));
+        let _ = bad.hear_out(Deadline::after(Duration::from_secs(1)));
     }
     let mut half = server.visit("a bad visitor")?;
     half.send("half a selec")?;
@@ -550,13 +567,5 @@ fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
     }
     let mut endless = server.visit("an endless visitor")?;
     endless.flood(1024 * 1024);
-
-    let harmed = "one visitor's trouble has ended the program or its loop: \
-                  unwrap or ? where a visitor may be gone, or asks for \
-                  nonsense.";
-    fetch_menu(&server, "")
-        .map(drop)
-        .map_err(|finding| finding.meaning(harmed))?;
-    drop(endless);
-    Ok(())
+    Ok(endless)
 }

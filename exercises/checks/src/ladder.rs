@@ -4,10 +4,11 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::Builder;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Deadline;
 use crate::finding::{Fall, Finding};
 use crate::trial::Trial;
 
@@ -59,7 +60,7 @@ pub enum Step {
 /// A rung that is being tried on a thread of its own.
 struct Attempt {
     trial: Arc<Trial>,
-    until: Instant,
+    until: Deadline,
     ended: Receiver<Result<(), Finding>>,
 }
 
@@ -98,7 +99,7 @@ fn attempt(rung: &'static Rung, program: &Path) -> Attempt {
     let trial = Arc::new(Trial::new(program));
     let (sender, ended) = mpsc::channel();
     let climber = Arc::clone(&trial);
-    let until = Instant::now() + RUNG_TIME;
+    let until = Deadline::after(RUNG_TIME);
     // Without a thread nothing is sent, which `fall` reports.
     let _ = Builder::new().name(rung.name.to_owned()).spawn(move || {
         let _ = sender.send((rung.try_it)(&climber));
@@ -107,17 +108,26 @@ fn attempt(rung: &'static Rung, program: &Path) -> Attempt {
 }
 
 impl Attempt {
+    fn wait(&self) -> Result<Result<(), Finding>, RecvTimeoutError> {
+        loop {
+            let left = self.until.left().ok_or(RecvTimeoutError::Timeout)?;
+            match self.ended.recv_timeout(left) {
+                Err(RecvTimeoutError::Timeout) => {}
+                ended => return ended,
+            }
+        }
+    }
+
     /// Waits for the end of the attempt; returns the fall if it was one.
     fn fall(&self, nth: usize, rung: &Rung) -> Option<Fall> {
-        let left = self.until.saturating_duration_since(Instant::now());
-        let ended = self.ended.recv_timeout(left).unwrap_or_else(|why| {
+        let ended = self.wait().unwrap_or_else(|why| {
             Err(match why {
-                mpsc::RecvTimeoutError::Timeout => Finding::new(
+                RecvTimeoutError::Timeout => Finding::new(
                     format!("no end in {RUNG_TIME:?}"),
                     "an answer in time",
                     "the program is much too slow, or always does a little.",
                 ),
-                mpsc::RecvTimeoutError::Disconnected => {
+                RecvTimeoutError::Disconnected => {
                     let why = "it panicked, or there was no thread for it";
                     Finding::of_machine("the check itself failed", &why)
                 }

@@ -11,6 +11,7 @@
 //! - `free_port` … `gopher` hold the rungs of one exercise each.
 
 mod chat;
+mod clock;
 mod finding;
 mod free_port;
 mod gopher;

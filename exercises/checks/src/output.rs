@@ -6,7 +6,9 @@ use std::fmt::Write;
 use std::io::Read;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
-use std::time::Instant;
+use std::time::Duration;
+
+use crate::clock::Deadline;
 
 /// How many bytes of lines wait to be looked at; what comes then is lost.
 const QUEUE: usize = 1024 * 1024;
@@ -87,7 +89,7 @@ impl Output {
     }
 
     /// The next line; it is looked at once.
-    pub(crate) fn next_line(&self, until: Instant) -> Result<String, NoLine> {
+    pub(crate) fn next_line(&self, until: Deadline) -> Result<String, NoLine> {
         let mut state = self.lock();
         loop {
             if let Some(line) = state.lines.pop_front() {
@@ -100,10 +102,9 @@ impl Output {
             if state.ended {
                 return Err(NoLine::Ended);
             }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let Some(left) = until.left() else {
                 return Err(NoLine::Silence);
-            }
+            };
             let waited = self.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -111,17 +112,16 @@ impl Output {
 
     /// The next line that has come already.
     pub(crate) fn line_so_far(&self) -> Option<String> {
-        self.next_line(Instant::now()).ok()
+        self.next_line(Deadline::after(Duration::ZERO)).ok()
     }
 
     /// Waits until the pipe has ended.
-    pub(crate) fn wait_for_end(&self, until: Instant) {
+    pub(crate) fn wait_for_end(&self, until: Deadline) {
         let mut state = self.lock();
         while !state.ended {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let Some(left) = until.left() else {
                 return;
-            }
+            };
             let waited = self.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -181,12 +181,10 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
-    fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(5)
+    fn soon() -> Deadline {
+        Deadline::after(Duration::from_secs(5))
     }
 
     #[test]

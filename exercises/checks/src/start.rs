@@ -1,7 +1,6 @@
 //! The first rung, which all exercises but the first share.
 
-use std::time::Instant;
-
+use crate::clock::Deadline;
 use crate::finding::Finding;
 use crate::ports::Block;
 use crate::trial::{START_TIME, Trial};
@@ -14,7 +13,7 @@ pub(crate) fn it_starts(trial: &Trial, args: &[&str]) -> Result<(), Finding> {
     trial.note(format!("started with --port 0, and with --port {port}"));
     let any = trial.spawn(&[&["--port", "0"], args].concat())?;
     let named = trial.spawn(&[&["--port", &port], args].concat())?;
-    let until = Instant::now() + START_TIME;
+    let until = Deadline::after(START_TIME);
 
     let any = trial.await_listening(any, until)?;
     any.visit("A")?;

@@ -1,8 +1,9 @@
 //! ex04: syslog over TCP with octet counting, RFC 6587, section 3.4.1.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Deadline;
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::output::NoLine;
@@ -43,8 +44,8 @@ fn start(trial: &Trial) -> Result<Server<'_>, Finding> {
     trial.start(&["--port", "0"])
 }
 
-fn soon() -> Instant {
-    Instant::now() + ANSWER_TIME
+fn soon() -> Deadline {
+    Deadline::after(ANSWER_TIME)
 }
 
 fn frame(message: impl AsRef<[u8]>) -> Vec<u8> {
@@ -316,7 +317,7 @@ fn misbehave(server: &Server<'_>) -> Result<(), Finding> {
     cut.send("40 <13>cut-off-before")?;
     cut.end();
     // Servers that close in return do so soon.
-    let _ = cut.hear_out(Instant::now() + 10 * PAUSE);
+    let _ = cut.hear_out(Deadline::after(10 * PAUSE));
     for _ in 0..10 {
         let mut bad = server.visit("a bad sender")?;
         bad.send("40 <13>broken-off")?;

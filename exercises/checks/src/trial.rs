@@ -7,8 +7,9 @@ use std::process::{Child, Command, ExitStatus, Output as Ended, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Deadline;
 use crate::finding::Finding;
 use crate::output::{NoLine, Output};
 use crate::ports::without_children;
@@ -68,7 +69,7 @@ impl Trial {
     /// Starts the program and waits until it says where it listens.
     pub(crate) fn start(&self, args: &[&str]) -> Result<Server<'_>, Finding> {
         let process = self.spawn(args)?;
-        self.await_listening(process, Instant::now() + START_TIME)
+        self.await_listening(process, Deadline::after(START_TIME))
     }
 
     /// Starts the program.
@@ -89,7 +90,7 @@ impl Trial {
     pub(crate) fn await_listening(
         &self,
         process: Arc<Process>,
-        until: Instant,
+        until: Deadline,
     ) -> Result<Server<'_>, Finding> {
         loop {
             match process.stdout.next_line(until) {
@@ -106,13 +107,13 @@ impl Trial {
     /// Runs the program to its end, and returns what it printed.
     pub(crate) fn run(&self, args: &[&str]) -> Result<Ended, Finding> {
         let process = self.spawn(args)?;
-        let until = Instant::now() + ANSWER_TIME;
+        let until = Deadline::after(ANSWER_TIME);
         let status = loop {
-            if let Some(status) = process.wait(Instant::now() + LOOK_TIME) {
+            if let Some(status) = process.wait(Deadline::after(LOOK_TIME)) {
                 break status;
             }
             let line = announced_so_far(&process);
-            if line.is_some() || Instant::now() >= until {
+            if line.is_some() || until.is_over() {
                 return Err(still_running(line));
             }
         };
@@ -199,10 +200,10 @@ impl Process {
     }
 
     /// Waits for its end.
-    pub(crate) fn wait(&self, until: Instant) -> Option<ExitStatus> {
+    pub(crate) fn wait(&self, until: Deadline) -> Option<ExitStatus> {
         loop {
             let status = self.status();
-            if status.is_some() || Instant::now() >= until {
+            if status.is_some() || until.is_over() {
                 return status;
             }
             thread::sleep(LOOK_TIME);
@@ -247,7 +248,7 @@ impl Process {
                 "more lines than a server prints before it listens".to_owned(),
                 "the program prints in an endless loop.",
             ),
-            NoLine::Ended => match self.wait(Instant::now() + LOOK_TIME * 20) {
+            NoLine::Ended => match self.wait(Deadline::after(LOOK_TIME * 20)) {
                 Some(status) => (
                     format!("the program ended: {status}"),
                     "the program gave up, or panicked: its words are below.",

@@ -2,8 +2,9 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Deadline;
 use crate::finding::{Finding, quoted};
 use crate::trial::{ANSWER_TIME, Server, Trial};
 
@@ -161,12 +162,11 @@ impl Visitor<'_> {
     pub(crate) fn flood(&mut self, bytes: usize) -> bool {
         let name = &self.name;
         self.trial.note(format!("{name} sends {bytes} times the letter x"));
-        let until = Instant::now() + ANSWER_TIME;
+        let until = Deadline::after(ANSWER_TIME);
         for _ in 0..bytes.div_ceil(FLOOD.len()) {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let Some(left) = until.left() else {
                 return false;
-            }
+            };
             let _ = self.connection.set_write_timeout(Some(left));
             if let Err(error) = self.connection.write_all(FLOOD) {
                 let stuck = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
@@ -211,14 +211,13 @@ impl Visitor<'_> {
     }
 
     /// Hears some more; at most up to `until`.
-    fn listen(&mut self, until: Instant) -> Result<(), Quiet> {
+    fn listen(&mut self, until: Deadline) -> Result<(), Quiet> {
         const LIMIT: usize = 64 * 1024 * 1024;
         let mut chunk = [0; 16 * 1024];
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let Some(left) = until.left() else {
                 return Err(Quiet::Silence);
-            }
+            };
             if self.heard.len() > LIMIT {
                 return Err(Quiet::Flood);
             }
@@ -247,7 +246,7 @@ impl Visitor<'_> {
     }
 
     /// The next line, without its end; at most up to `until`.
-    pub(crate) fn line(&mut self, until: Instant) -> Result<Vec<u8>, Quiet> {
+    pub(crate) fn line(&mut self, until: Deadline) -> Result<Vec<u8>, Quiet> {
         loop {
             if let Some(end) = self.heard.iter().position(|b| *b == b'\n') {
                 let mut line: Vec<u8> = self.heard.drain(..=end).collect();
@@ -262,7 +261,7 @@ impl Visitor<'_> {
     }
 
     /// All that comes until the end, or until `until`, and how it ended.
-    pub(crate) fn hear_out(&mut self, until: Instant) -> (Vec<u8>, Quiet) {
+    pub(crate) fn hear_out(&mut self, until: Deadline) -> (Vec<u8>, Quiet) {
         loop {
             if let Err(quiet) = self.listen(until) {
                 return (std::mem::take(&mut self.heard), quiet);

@@ -15,7 +15,7 @@ use first_socket::report;
 use first_socket::shutdown::Shutdown;
 use serde::{Deserialize, Serialize};
 
-use crate::process::{self, Ended, Household, MOST_TASKS};
+use crate::process::{self, Ended, Household, MOST_PROCESSES, MOST_THREADS};
 use crate::verdict::{Verdict, plain};
 
 /// The hidden flag with which the grader starts itself for one check.
@@ -23,7 +23,7 @@ pub const FLAG: &str = "--check-one";
 
 /// How much memory each process of a check may use. Every thread has a stack
 /// of two MiB.
-const MEMORY: u64 = 1024 * 1024 * 1024;
+const MEMORY: u64 = 2 * 1024 * 1024 * 1024;
 
 /// The largest file that a program under test may write.
 const FILE: u64 = 256 * 1024 * 1024;
@@ -168,7 +168,8 @@ fn verdict(
             rung,
             message: format!(
                 "rung {rung}, {name}: the program started more than \
-                 {MOST_TASKS} processes and threads, and was ended"
+                 {MOST_PROCESSES} processes or {MOST_THREADS} threads, and was \
+                 ended"
             ),
         },
         (_, Ended::Itself(status)) => Verdict::NotJudged(plain(&format!(

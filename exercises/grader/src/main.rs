@@ -50,7 +50,7 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 
-    /// How many checks run at the same time [default: one for each core]
+    /// How many checks run at the same time [default: two for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 
@@ -102,7 +102,7 @@ fn run(args: &Args) -> Result<bool, Failure> {
         household: Household::new(),
         build_time: Duration::from_secs(args.build_time),
         time_limit: Duration::from_secs(args.time_limit),
-        jobs: args.jobs.unwrap_or_else(one_for_each_core),
+        jobs: args.jobs.unwrap_or_else(two_for_each_core),
     };
     let mut class = Class::new(args, &found.submissions);
     class.bar.set_message("the dependencies");
@@ -121,8 +121,11 @@ fn run(args: &Args) -> Result<bool, Failure> {
     Ok(passed)
 }
 
-fn one_for_each_core() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+fn two_for_each_core() -> NonZeroUsize {
+    let cores = std::thread::available_parallelism();
+    // A check waits most of the time.
+    let cores = cores.unwrap_or(NonZeroUsize::MIN);
+    cores.saturating_add(cores.get())
 }
 
 /// A class that is being graded.

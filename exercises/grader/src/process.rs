@@ -27,8 +27,12 @@ const MANY_MORE: usize = 200;
 /// once: those that wait for a disk.
 const DEATH_TIME: Duration = Duration::from_secs(5);
 
-/// How many processes and threads may be below one child.
-pub const MOST_TASKS: usize = 1000;
+/// How many processes may be below one child.
+pub const MOST_PROCESSES: usize = 500;
+
+/// How many threads may be below one child. A check runs a program up to a
+/// hundred times, and some answers have a hundred threads.
+pub const MOST_THREADS: usize = 5000;
 
 /// How long a pipe of a process that is gone is still read.
 pub const PIPE_TIME: Duration = Duration::from_secs(2);
@@ -118,7 +122,7 @@ impl Household {
             if begin.elapsed() >= limit {
                 break Ended::TimedOut;
             }
-            if census.is_due() && system::tasks_below(child.id()) > MOST_TASKS {
+            if census.is_due() && too_many(system::count_below(child.id())) {
                 break Ended::TooMany;
             }
             thread::sleep(LOOK_TIME);
@@ -166,6 +170,10 @@ impl Census {
         }
         due
     }
+}
+
+fn too_many((processes, threads): (usize, usize)) -> bool {
+    processes > MOST_PROCESSES || threads > MOST_THREADS
 }
 
 /// Ends everything below this process.
@@ -239,7 +247,7 @@ pub fn limit(memory: u64, file: u64) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     // Only if counting is too late: others of this user may need some, too.
-    system::limit(memory, file, system::tasks() + 4 * MOST_TASKS)
+    system::limit(memory, file, system::tasks() + 2 * MOST_THREADS)
 }
 
 /// Has this process adopt what its children leave behind.
@@ -351,9 +359,11 @@ mod system {
         ours.map(|process| process.id).collect()
     }
 
-    pub fn tasks_below(id: u32) -> usize {
+    /// How many processes, and how many threads, are below a process.
+    pub fn count_below(id: u32) -> (usize, usize) {
         let below = below(id, &HashSet::new());
-        below.iter().map(|process| process.threads).sum()
+        let threads = below.iter().map(|process| process.threads).sum();
+        (below.len(), threads)
     }
 
     /// All processes and threads of the system: the number after the slash
@@ -474,8 +484,8 @@ mod system {
         0
     }
 
-    pub fn tasks_below(_id: u32) -> usize {
-        0
+    pub fn count_below(_id: u32) -> (usize, usize) {
+        (0, 0)
     }
 
     pub fn kill_below(_id: u32) {}

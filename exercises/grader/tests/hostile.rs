@@ -135,7 +135,7 @@ fn nothing_that_was_started_is_left() {
 fn whoever_starts_too_many_processes_is_ended() {
     for name in ["e swarm", "e bomb"] {
         let test = test(name, 2);
-        assert!(test.output().contains("more than 1000"), "{}", test.output());
+        assert!(test.output().contains("more than 500"), "{}", test.output());
         assert!(row(name).contains("rung 1"), "{}", row(name));
     }
 }
