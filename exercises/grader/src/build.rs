@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::thread::{self, Builder};
+use std::thread::Builder;
 use std::time::Duration;
 
 use checks::Exercise;
@@ -34,9 +34,6 @@ const FILE: u64 = 1024 * 1024 * 1024;
 /// How long the dependencies may take: they are ours, and only once.
 const FIRST_BUILD_TIME: Duration = Duration::from_secs(20 * 60);
 
-/// How long we wait before a build that was no build is done again.
-const REST: Duration = Duration::from_secs(1);
-
 /// How much of what cargo says itself is kept.
 const WORDS: u64 = 64 * 1024;
 
@@ -58,6 +55,9 @@ pub struct Bench<'b> {
     /// How long one submission may take.
     pub limit: Duration,
 }
+
+/// For each exercise, by its name: the program, or why there is none.
+pub type Built = HashMap<&'static str, Result<PathBuf, Verdict>>;
 
 /// What came of one run of cargo.
 struct Run {
@@ -112,14 +112,9 @@ impl Bench<'_> {
         &self,
         exercises: &[&'static Exercise],
         to: &Path,
-    ) -> io::Result<Vec<(&'static Exercise, Result<PathBuf, Verdict>)>> {
+    ) -> io::Result<Built> {
         fs::create_dir_all(to)?;
-        let mut run = self.cargo(exercises, self.limit)?;
-        if run.is_broken() && !self.stop.requested() {
-            // Another one may have taken all memory, or all processes.
-            thread::sleep(REST);
-            run = self.cargo(exercises, self.limit)?;
-        }
+        let run = self.cargo(exercises, self.limit)?;
         let late = |exercise: &&Exercise| run.is_late(exercise);
         if exercises.iter().filter(|e| late(e)).count() < 2 {
             return self.results(exercises, &run, to);
@@ -140,8 +135,8 @@ impl Bench<'_> {
         exercises: &[&'static Exercise],
         run: &Run,
         to: &Path,
-    ) -> io::Result<Vec<(&'static Exercise, Result<PathBuf, Verdict>)>> {
-        let mut results = Vec::new();
+    ) -> io::Result<Built> {
+        let mut results = Built::new();
         for exercise in exercises {
             let built = match run.messages.programs.get(exercise.name) {
                 Some(built) => {
@@ -154,7 +149,7 @@ impl Bench<'_> {
                 }
                 None => Err(run.verdict(exercise, self.limit)),
             };
-            results.push((*exercise, built));
+            results.insert(exercise.name, built);
         }
         // No trace of this submission is left for the next one.
         self.forget()?;
@@ -237,17 +232,6 @@ impl Run {
         matches!(self.ended, Ended::TimedOut)
             && !self.messages.programs.contains_key(exercise.name)
             && !self.messages.errors.contains_key(exercise.name)
-    }
-
-    /// Whether cargo failed, and not a program of a student.
-    fn is_broken(&self) -> bool {
-        match self.ended {
-            Ended::Itself(status) => {
-                !status.success() && !self.words.contains(COULD_NOT)
-            }
-            Ended::TooMany => true,
-            Ended::TimedOut | Ended::Stopped => false,
-        }
     }
 
     /// Why there is no program.
@@ -368,7 +352,8 @@ pub fn become_cargo(words: &[OsString]) -> io::Error {
 mod tests {
     use super::*;
 
-    const ERROR: &str = r#"{"reason":"compiler-message","target":{"name":"ex01"},
+    const ERROR: &str = r#"{"reason":"compiler-message",
+        "target":{"name":"ex01"},
         "message":{"level":"error","rendered":"error: one"}}"#;
 
     fn read(lines: &[&str]) -> Messages {

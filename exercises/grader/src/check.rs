@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::Receiver;
-use std::thread::{self, Builder};
+use std::thread::Builder;
 use std::time::Duration;
 
 use checks::{Exercise, Step};
@@ -30,9 +30,6 @@ const FILE: u64 = 256 * 1024 * 1024;
 
 /// How much of a check's report is read.
 const REPORT: u64 = 256 * 1024;
-
-/// How long we wait before a check that was no check is done again.
-const REST: Duration = Duration::from_secs(1);
 
 /// A step of a check, as one line of JSON.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,19 +58,9 @@ impl Lab<'_> {
     /// Checks a program.
     #[must_use]
     pub fn check(&self, exercise: &Exercise, program: &Path) -> Verdict {
-        let check = || {
-            self.try_check(exercise, program).unwrap_or_else(|error| {
-                Verdict::NotJudged(format!("no check: {}", report::why(&error)))
-            })
-        };
-        match check() {
-            // Another one may have taken all memory, or all processes.
-            Verdict::NotJudged(_) if !self.stop.requested() => {
-                thread::sleep(REST);
-                check()
-            }
-            verdict => verdict,
-        }
+        self.try_check(exercise, program).unwrap_or_else(|error| {
+            Verdict::NotJudged(format!("no check: {}", report::why(&error)))
+        })
     }
 
     fn try_check(
@@ -142,41 +129,39 @@ fn verdict(
     limit: Duration,
     words: &str,
 ) -> Verdict {
+    // The last line, when nothing is left that could write another, of a check
+    // that nobody has killed.
+    if let (Some(Line::Ended(climbed, message)), Ended::Itself(status)) =
+        (lines.last(), ended)
+        && status.success()
+    {
+        return message.as_ref().map_or(Verdict::Pass, |message| {
+            Verdict::Fail { rung: climbed + 1, message: plain(message) }
+        });
+    }
     let climbed = lines.iter().filter(|line| **line == Line::Climbed).count();
-    let rung = (climbed + 1).min(exercise.rungs.len());
-    let name = exercise.rungs.get(rung - 1).map_or("", |rung| rung.name);
-    match (lines.last(), ended) {
-        (_, Ended::Stopped) => Verdict::NotJudged("Ctrl-C".to_owned()),
-        // The last line, when nothing is left that could write another, of a
-        // check that nobody has killed.
-        (Some(Line::Ended(climbed, message)), Ended::Itself(status))
-            if status.success() =>
-        {
-            message.as_ref().map_or(Verdict::Pass, |message| {
-                let message = plain(message);
-                Verdict::Fail { rung: climbed + 1, message }
-            })
+    let climbed = climbed.min(exercise.rungs.len() - 1);
+    let (rung, name) = (climbed + 1, exercise.rungs[climbed].name);
+    let at = format!("rung {rung}, {name}");
+    match ended {
+        Ended::Stopped => Verdict::NotJudged("Ctrl-C".to_owned()),
+        Ended::TimedOut => {
+            let message = format!("{at}: the check had no end in {limit:?}");
+            Verdict::TimedOut { climbed, message }
         }
-        (_, Ended::TimedOut) => Verdict::TimedOut {
-            climbed,
-            message: format!(
-                "the check had no end in {limit:?}; it was at rung {rung}, \
-                 {name}"
-            ),
-        },
-        (_, Ended::TooMany) => Verdict::Fail {
-            rung,
-            message: format!(
-                "rung {rung}, {name}: the program started more than \
-                 {MOST_PROCESSES} processes or {MOST_THREADS} threads, and was \
-                 ended"
-            ),
-        },
-        (_, Ended::Itself(status)) => Verdict::NotJudged(plain(&format!(
-            "the check was ended at rung {rung}, {name}, perhaps by the \
-             program itself: {status}\n{words}"
+        Ended::TooMany => Verdict::Fail { rung, message: too_many(&at) },
+        Ended::Itself(status) => Verdict::NotJudged(plain(&format!(
+            "{at}: the check was ended, perhaps by the program: {status}\n\
+             {words}"
         ))),
     }
+}
+
+fn too_many(at: &str) -> String {
+    format!(
+        "{at}: the program started more than {MOST_PROCESSES} processes or \
+         {MOST_THREADS} threads, and was ended"
+    )
 }
 
 /// Checks one program, in the process that the grader has started for it.

@@ -76,6 +76,36 @@ impl Grader {
         stop: &Shutdown,
         mut tell: impl FnMut(Event),
     ) -> Result<(), Failure> {
+        let mut again = Vec::new();
+        self.grade_together(class, stop, |event| match event {
+            Event::Judged(nth, judged) if judged.verdict.is_none() => {
+                again.push((nth, judged.exercise));
+            }
+            event => tell(event),
+        })?;
+        // Somebody else's program may be to blame, so each gets a second
+        // chance, alone.
+        for (nth, exercise) in again {
+            for other in checks::ALL {
+                // What fails here fails in `build`, too, and is reported.
+                let _ = self.work.clear(other.folder);
+            }
+            tell(Event::Building(nth));
+            for built in self.build(nth, &class[nth], &[exercise], stop) {
+                let judged =
+                    built.map_or_else(|it| it, |it| self.check(it, stop));
+                tell(Event::Judged(nth, judged));
+            }
+        }
+        Ok(())
+    }
+
+    fn grade_together(
+        &self,
+        class: &[Submission],
+        stop: &Shutdown,
+        mut tell: impl FnMut(Event),
+    ) -> Result<(), Failure> {
         let (events, heard) = mpsc::channel();
         // Programs that wait take room on the disk: not too many of them.
         let (jobs, waiting) = mpsc::sync_channel(self.jobs.get());
@@ -106,7 +136,7 @@ impl Grader {
     ) {
         for (nth, submission) in class.iter().enumerate() {
             let _ = events.send(Event::Building(nth));
-            for built in self.build(nth, submission, stop) {
+            for built in self.build(nth, submission, &checks::ALL, stop) {
                 // Nobody hears us when the grader gives up.
                 let _ = match built {
                     Ok(job) => jobs.send(job).map_err(drop),
@@ -124,11 +154,12 @@ impl Grader {
         &self,
         nth: usize,
         submission: &Submission,
+        exercises: &[&'static Exercise],
         stop: &Shutdown,
     ) -> Vec<Result<Job, Judged>> {
         let mut laid = Vec::new();
         let mut done = Vec::new();
-        for exercise in checks::ALL {
+        for &exercise in exercises {
             match self.lay(submission, exercise) {
                 Ok(notes) => laid.push((exercise, notes)),
                 Err(verdict) => {
@@ -136,29 +167,35 @@ impl Grader {
                 }
             }
         }
-        if laid.is_empty() {
-            return done;
+        if !laid.is_empty() {
+            done.extend(self.build_laid(nth, laid, stop));
         }
+        done
+    }
+
+    fn build_laid(
+        &self,
+        nth: usize,
+        laid: Vec<(&'static Exercise, Vec<String>)>,
+        stop: &Shutdown,
+    ) -> Vec<Result<Job, Judged>> {
         let exercises: Vec<_> = laid.iter().map(|(it, _)| *it).collect();
         let to = self.work.programs().join(nth.to_string());
         let built = self.bench(stop).build(&exercises, &to);
         let mut built = built.unwrap_or_else(|error| {
             let why = format!("no build: {}", report::why(&error));
             let failed = Verdict::NotJudged(why);
-            exercises.iter().map(|it| (*it, Err(failed.clone()))).collect()
+            exercises.iter().map(|it| (it.name, Err(failed.clone()))).collect()
         });
-        done.extend(laid.into_iter().filter_map(|(exercise, notes)| {
-            let place =
-                built.iter().position(|(it, _)| it.name == exercise.name);
-            let (_, program) = built.swap_remove(place?);
-            Some(match program {
+        let programs = laid.into_iter().filter_map(|(exercise, notes)| {
+            Some(match built.remove(exercise.name)? {
                 Ok(program) => {
                     Ok(Job { submission: nth, exercise, program, notes })
                 }
                 Err(verdict) => Err(judged(exercise, verdict, notes)),
             })
-        }));
-        done
+        });
+        programs.collect()
     }
 
     fn lay(
@@ -181,26 +218,30 @@ impl Grader {
         events: &Sender<Event>,
         stop: &Shutdown,
     ) {
-        let lab = Lab {
-            scratch: &self.work.scratch(),
-            household: &self.household,
-            stop,
-            limit: self.time_limit,
-        };
         let next = || {
             let waiting =
                 waiting.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.recv().ok()
         };
         while let Some(job) = next() {
-            let begin = Instant::now();
-            let verdict = lab.check(job.exercise, &job.program);
-            let mut judged = judged(job.exercise, verdict, job.notes);
-            judged.time = begin.elapsed();
-            // The disk is not to fill up; what is left goes with the next run.
-            let _ = std::fs::remove_file(&job.program);
-            let _ = events.send(Event::Judged(job.submission, judged));
+            let nth = job.submission;
+            let _ = events.send(Event::Judged(nth, self.check(job, stop)));
         }
+    }
+
+    fn check(&self, job: Job, stop: &Shutdown) -> Judged {
+        let lab = Lab {
+            scratch: &self.work.scratch(),
+            household: &self.household,
+            stop,
+            limit: self.time_limit,
+        };
+        let begin = Instant::now();
+        let verdict = lab.check(job.exercise, &job.program);
+        let time = begin.elapsed();
+        // The disk is not to fill up; what is left goes with the next run.
+        let _ = std::fs::remove_file(&job.program);
+        Judged { time, ..judged(job.exercise, verdict, job.notes) }
     }
 }
 

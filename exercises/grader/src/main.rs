@@ -97,13 +97,7 @@ fn run(args: &Args) -> Result<bool, Failure> {
     }
     let stop = Shutdown::on_ctrl_c(None)?;
     process::close_up();
-    let grader = Grader {
-        work: Work::open(args.work.as_deref())?,
-        household: Household::new(),
-        build_time: Duration::from_secs(args.build_time),
-        time_limit: Duration::from_secs(args.time_limit),
-        jobs: args.jobs.unwrap_or_else(two_for_each_core),
-    };
+    let grader = grader(args)?;
     let mut class = Class::new(args, &found.submissions);
     class.bar.set_message("the dependencies");
     grader.prepare(&stop)?;
@@ -119,6 +113,16 @@ fn run(args: &Args) -> Result<bool, Failure> {
         return Err(Failure::new(what, "Ctrl-C", "Start again for the rest."));
     }
     Ok(passed)
+}
+
+fn grader(args: &Args) -> Result<Grader, Failure> {
+    Ok(Grader {
+        work: Work::open(args.work.as_deref())?,
+        household: Household::new(),
+        build_time: Duration::from_secs(args.build_time),
+        time_limit: Duration::from_secs(args.time_limit),
+        jobs: args.jobs.unwrap_or_else(two_for_each_core),
+    })
 }
 
 fn two_for_each_core() -> NonZeroUsize {

@@ -104,7 +104,7 @@ fn sums(rows: &[Row<'_>]) -> String {
         ("not compiled", |v| matches!(v, Verdict::DoesNotCompile(_))),
         ("missing", |v| matches!(v, Verdict::Missing(_))),
         ("timed out", |v| matches!(v, Verdict::TimedOut { .. })),
-        ("not judged", |v| matches!(v, Verdict::NotJudged(_))),
+        ("not judged", Verdict::is_none),
     ];
     let counts = kinds.iter().filter_map(|(word, is)| {
         let count = all.iter().filter(|verdict| is(verdict)).count();

@@ -98,7 +98,15 @@ impl Work {
                 names.insert(name);
             }
         }
-        for entry in fs::read_dir(to)? {
+        self.remove_others(to, &names)
+    }
+
+    fn remove_others(
+        &self,
+        folder: &Path,
+        names: &HashSet<OsString>,
+    ) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let path = entry.path();
             if !names.contains(&entry.file_name()) && !self.is_students(&path) {

@@ -42,6 +42,12 @@ impl Verdict {
         *self == Self::Pass
     }
 
+    /// Whether it is none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::NotJudged(_))
+    }
+
     /// How many rungs of `exercise` count.
     #[must_use]
     pub fn score(&self, exercise: &Exercise) -> usize {

@@ -10,7 +10,8 @@ fn main() {
     let end = std::env::var("END").map(|end| end.parse().unwrap());
     let end: u64 = end.unwrap_or(now + 5);
     let us = std::env::current_exe().unwrap();
-    while SystemTime::now() < SystemTime::UNIX_EPOCH + Duration::from_secs(end) {
+    let end_time = SystemTime::UNIX_EPOCH + Duration::from_secs(end);
+    while SystemTime::now() < end_time {
         let _ = Command::new(&us).env("END", end.to_string()).spawn();
     }
 }
