@@ -41,7 +41,7 @@ const RESTLESS: u16 = 3;
 const SEEKERS: usize = 10;
 
 /// How many groups of seekers there are.
-const GROUPS: usize = 15;
+const GROUPS: usize = 25;
 
 /// A group counts when the neighbour has moved so often meanwhile.
 const MOVES: usize = 200;
@@ -251,6 +251,9 @@ fn silent(trial: &Trial) -> Result<(), Finding> {
 /// A neighbour takes and leaves some ports all the time, as fast as it can.
 /// Whoever looks first finds something else when binding than when looking.
 fn neighbour(trial: &Trial) -> Result<(), Finding> {
+    // Several neighbours would take the processor from each other.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let block = Block::take()?;
     let (over, moves) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {

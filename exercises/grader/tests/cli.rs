@@ -107,6 +107,19 @@ fn a_build_that_never_ends_is_timed_out_and_the_rest_is_judged() {
 }
 
 #[cfg(target_os = "linux")]
+#[test]
+#[ignore = "takes the whole machine for a second"]
+fn a_fork_bomb_is_ended() {
+    let class = Class::new();
+    class.program("anna", "02_time", include_str!("programs/bomb.rs"));
+
+    let output = class.grade(&[]);
+
+    output.assert().code(1).stdout(contains("more than 500 processes"));
+    assert_eq!(support::left_over(), Vec::<String>::new());
+}
+
+#[cfg(target_os = "linux")]
 mod interrupted {
     use std::process::{Child, Stdio};
 
