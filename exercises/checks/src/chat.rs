@@ -558,7 +558,9 @@ fn misbehave<'t>(server: &'t Server<'_>) -> Result<Visitor<'t>, Finding> {
     let mut bad = server.visit("a bad visitor")?;
     // The server may hang up on it.
     let _ = bad.send(b"\xff\xfe is not UTF-8\n\0\n");
-    bad.leave();
+    // When the server has closed in return, it has seen all of this.
+    bad.end();
+    let _ = bad.hear_out(Deadline::after(4 * AGAIN_TIME));
     let mut endless = server.visit("an endless visitor")?;
     endless.flood(1024 * 1024);
     Ok(endless)

@@ -144,6 +144,8 @@ fn many_segments(trial: &Trial) -> Result<(), Finding> {
     let message = frame("<13>a: in-small-pieces");
     let (begin, last) = message.split_at(message.len() - 1);
     let hung_up = |finding: Finding| finding.meaning(means);
+    let (length, begin) = begin.split_at(3);
+    a.send_in_bytes(length, 2 * PAUSE).map_err(hung_up)?;
     a.send_in_bytes(begin, Duration::from_millis(15)).map_err(hung_up)?;
     thread::sleep(PAUSE);
     let so_far = std::iter::from_fn(|| server.process.stdout.line_so_far());
