@@ -1,6 +1,6 @@
 //! ex01: the first free port. Only `bind` says whether a port is free.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +10,7 @@ use std::time::Duration;
 use assert_cmd::assert::OutputAssertExt;
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
+use socket2::{Domain, Socket, Type};
 
 use crate::clock::Deadline;
 use crate::finding::Finding;
@@ -33,21 +34,15 @@ pub static FREE_PORT: Exercise = Exercise {
     ],
 };
 
-/// How many ports the neighbour takes and leaves all the time.
-const RESTLESS: u16 = 3;
+/// How many programs look for a port, one after the other, while a neighbour
+/// lies in wait. One in five that look first was caught on a busy machine.
+const SEEKERS: usize = 200;
 
-/// How many programs look for a port at the same time: they are in each
-/// other's way, too.
-const SEEKERS: usize = 10;
+/// No further one is started after this time: a program may start slowly.
+const SEEK_TIME: Duration = Duration::from_secs(2);
 
-/// How many groups of seekers there are.
-const GROUPS: usize = 25;
-
-/// A group counts when the neighbour has moved so often meanwhile.
-const MOVES: usize = 200;
-
-/// No further group is started after this time: a program may start slowly.
-const SEEK_TIME: Duration = Duration::from_secs(3);
+/// A seeker counts when the neighbour has tried so often meanwhile.
+const LOOKS: usize = 20;
 
 /// A program that still runs after this time stays.
 const STAY_TIME: Duration = Duration::from_millis(300);
@@ -253,67 +248,68 @@ fn silent(trial: &Trial) -> Result<(), Finding> {
     Ok(())
 }
 
-/// A neighbour takes and leaves some ports all the time, as fast as it can.
-/// Whoever looks first finds something else when binding than when looking.
+/// A neighbour takes port P and leaves it again, all the time. Whoever looks
+/// first finds something else when binding than when looking.
 fn neighbour(trial: &Trial) -> Result<(), Finding> {
     // Several neighbours would take the processor from each other.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let block = Block::take()?;
-    let (over, moves) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (over, looks) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
-        let restless = || {
+        let lurk = || {
             while !over.load(Ordering::Relaxed) {
-                for nth in 0..RESTLESS {
-                    let port = block.port(nth);
-                    let _ = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-                }
-                moves.fetch_add(1, Ordering::Relaxed);
+                lie_in_wait(block.port(0), &looks);
             }
         };
-        let neighbour = thread::Builder::new().spawn_scoped(scope, restless);
+        let neighbour = thread::Builder::new().spawn_scoped(scope, lurk);
         let found = neighbour
             .map_err(|error| Finding::of_machine("no thread", &error))
-            .and_then(|_| seek(trial, &block, &moves));
+            .and_then(|_| seek(trial, block.port(0), &looks));
         over.store(true, Ordering::Relaxed);
         found
     })
 }
 
-/// Starts one group of seekers after the other; each of them finds a port.
-fn seek(
-    trial: &Trial,
-    block: &Block,
-    moves: &AtomicUsize,
-) -> Result<(), Finding> {
-    let tries = BLOCK - 2;
-    let (first, last) = (block.port(0), block.port(RESTLESS - 1));
-    let args = from(first, tries);
-    trial.note(format!("a neighbour takes and leaves {first} to {last}"));
+/// Takes the port for a moment. Where somebody has it, tries a little longer:
+/// who has only looked gives it back, and is about to bind it once more.
+fn lie_in_wait(port: u16, looks: &AtomicUsize) {
+    /// As long as a program needs to give back what it has only looked at.
+    const TRIES: usize = 50;
+    /// As long as it needs to find the port taken.
+    const HOLD_TIME: Duration = Duration::from_millis(2);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into();
+    let Ok(socket) = Socket::new(Domain::IPV4, Type::STREAM, None) else {
+        return;
+    };
+    looks.fetch_add(1, Ordering::Relaxed);
+    let was_free = socket.bind(&address).is_ok();
+    if !was_free && (0..TRIES).any(|_| socket.bind(&address).is_ok()) {
+        thread::sleep(HOLD_TIME);
+    }
+}
+
+/// Starts one seeker after the other; each of them finds a port.
+fn seek(trial: &Trial, port: u16, looks: &AtomicUsize) -> Result<(), Finding> {
+    let args = from(port, BLOCK - 2);
+    trial.note(format!("a neighbour takes and leaves {port}, all the time"));
     trial.note(format!("started with {}, many times", args.join(" ")));
     let args = args.each_ref().map(String::as_str);
     let seek_until = Deadline::after(SEEK_TIME);
-    let mut groups = 0;
-    while groups < GROUPS && !seek_until.is_over() {
-        let moves_before = moves.load(Ordering::Relaxed);
-        let seekers: Result<Vec<_>, _> =
-            (0..SEEKERS).map(|_| trial.spawn(&args)).collect();
-        let until = Deadline::after(START_TIME);
-        for seeker in seekers? {
-            trial.await_listening(seeker, until).map_err(not_found)?;
-        }
+    let mut seekers = 0;
+    while seekers < SEEKERS && !seek_until.is_over() {
+        let looks_before = looks.load(Ordering::Relaxed);
+        trial.start(&args).map_err(not_found)?;
         trial.forget();
-        // A neighbour who did not get to move has proved nothing.
-        let count = moves.load(Ordering::Relaxed) - moves_before;
-        groups += usize::from(count >= MOVES);
+        // A neighbour who did not get to look has proved nothing.
+        let count = looks.load(Ordering::Relaxed) - looks_before;
+        seekers += usize::from(count >= LOOKS);
     }
     Ok(())
 }
 
 fn not_found(finding: Finding) -> Finding {
-    let expected = format!(
-        "[LISTENING]: only {RESTLESS} of the ports are taken now and then"
-    );
+    let expected = "[LISTENING]: only one of the ports is taken now and then";
     let means = "the program looks whether a port is free, and binds it \
                  afterwards, or binds it twice. In between somebody else has \
                  taken it. Keep the listener that the first bind returns.";
