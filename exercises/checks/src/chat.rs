@@ -502,8 +502,8 @@ fn slow_reader(trial: &Trial) -> Result<(), Finding> {
 
     let batches = PASSING / (LONG_LINE * ON_THE_WAY);
     trial.note(format!(
-        "A sends {ON_THE_WAY} lines of {LONG_LINE} bytes, {batches} times; each \
-         time B listens"
+        "A sends {ON_THE_WAY} lines of {LONG_LINE} bytes, {batches} times; \
+         each time B listens"
     ));
     let until = Deadline::after(PASSING_TIME);
     for nth in 0..batches {

@@ -164,12 +164,8 @@ fn tries(trial: &Trial) -> Result<(), Finding> {
     let mut others = block.hold(0..3)?;
     let (from, to) = (block.port(0), block.port(2));
     trial.note(format!("other programs listen on {from} to {to}"));
-    finds_nothing(trial, from, 3).map_err(|finding| {
-        finding.meaning(
-            "one port too many is tried: N tries from P end at \
-                         P+N-1.",
-        )
-    })?;
+    let means = "one port too many is tried: N tries from P end at P+N-1.";
+    finds_nothing(trial, from, 3).map_err(|finding| finding.meaning(means))?;
 
     release(others.pop(), to);
     trial.note(format!("port {to} is free again"));
@@ -196,12 +192,10 @@ fn last_port(trial: &Trial) -> Result<(), Finding> {
         }
     };
     trial.note("another program has port 65535");
-    finds_nothing(trial, u16::MAX, 10).map_err(|finding| {
-        finding.meaning(
-            "the sum does not fit into a u16: it panics, or begins again at 0, \
-         where the system picks any port.",
-        )
-    })?;
+    let means = "the sum does not fit into a u16: it panics, or begins again \
+                 at 0, where the system picks any port.";
+    finds_nothing(trial, u16::MAX, 10)
+        .map_err(|finding| finding.meaning(means))?;
 
     release(other, u16::MAX);
     trial.note("port 65535 is free again");

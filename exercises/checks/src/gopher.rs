@@ -311,12 +311,10 @@ fn texts(trial: &Trial) -> Result<(), Finding> {
     let pause = Duration::from_millis(10);
     visitor.send_in_bytes(format!("{selector}\r\n"), pause)?;
     let came = answer(&mut visitor)?;
-    compare_text(TEXTS[0].1, &came, TEXTS[0].2).map_err(|finding| {
-        finding.meaning(
-            "one read was taken for the whole selector. It may come in pieces: \
-         read up to the line feed.",
-        )
-    })
+    let means = "one read was taken for the whole selector. It may come in \
+                 pieces: read up to the line feed.";
+    compare_text(TEXTS[0].1, &came, TEXTS[0].2)
+        .map_err(|finding| finding.meaning(means))
 }
 
 fn compare_text(
@@ -504,11 +502,10 @@ fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     for nth in 0..SILENT {
         silent.push(server.visit(&format!("silent {nth}"))?);
     }
-    let busy = |finding: Finding| {
-        finding.meaning("the server talks to one visitor at a time, or to a few: it waits for \
-         those who are silent, or do not read. Each needs a thread of their \
-         own.")
-    };
+    let means = "the server talks to one visitor at a time, or to a few: it \
+                 waits for those who are silent, or do not read. Each needs a \
+                 thread of their own.";
+    let busy = |finding: Finding| finding.meaning(means);
     fetch(&server, "A", "").map_err(busy)?;
 
     let mut slow = server.visit_with_little_room("S")?;
@@ -520,11 +517,9 @@ fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     drop(slow);
 
     if let Some(first) = silent.first_mut() {
+        let means = "a visitor who was silent for a moment was given up.";
         first.send("\r\n")?;
-        answer(first).map_err(|finding| {
-            finding
-                .meaning("a visitor who was silent for a moment was given up.")
-        })?;
+        answer(first).map_err(|finding| finding.meaning(means))?;
     }
     Ok(())
 }

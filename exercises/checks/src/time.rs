@@ -156,8 +156,9 @@ fn fresh(trial: &Trial) -> Result<(), Finding> {
     ask(&server, "A")?;
     thread::sleep(LATER);
     trial.note(format!("{LATER:?} later:"));
-    ask(&server, "B").map_err(|finding| finding.meaning("the time was right for A. The clock has to be read for each visitor \
-         anew."))
+    let means = "the time was right for A. The clock has to be read for each \
+                 visitor anew.";
+    ask(&server, "B").map_err(|finding| finding.meaning(means))
 }
 
 fn one_after_the_other(trial: &Trial) -> Result<(), Finding> {
@@ -182,12 +183,9 @@ fn talkers(trial: &Trial) -> Result<(), Finding> {
 
 fn stayers(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    let waits = |finding: Finding| {
-        finding.meaning(
-            "the program waits for a visitor to hang up. Such a wait needs an \
-         end: a second, say.",
-        )
-    };
+    let means = "the program waits for a visitor to hang up. Such a wait \
+                 needs an end: a second, say.";
+    let waits = |finding: Finding| finding.meaning(means);
     let mut staying = Vec::new();
     for nth in 1..=STAYING {
         let mut visitor = server.visit(&format!("visitor {nth}"))?;
@@ -211,6 +209,8 @@ fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
     // Some of it is there before the next visitor comes.
     flooder.flood(64 * 1024);
     let over = AtomicBool::new(false);
+    let endless = "the program reads what a visitor sends, for as long as it \
+                   comes. Set a limit: so many bytes, and so much time.";
     thread::scope(|scope| {
         let flood = || {
             while flooder.flooding() && !over.load(Ordering::Relaxed) {
@@ -222,7 +222,6 @@ fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
             .map_err(|error| Finding::of_machine("no thread", &error))
             .and_then(|_| ask(&server, "a good visitor"));
         over.store(true, Ordering::Relaxed);
-        asked.map_err(|finding| finding.meaning("the program reads what a visitor sends, for as long as it comes. \
-             Set a limit: so many bytes, and so much time."))
+        asked.map_err(|finding| finding.meaning(endless))
     })
 }
