@@ -3,10 +3,11 @@
 //! Run it: `cargo run -q -p ex01 -- --from 8080`
 //! Check it: `cargo test -p ex01`
 
+use std::io;
+use std::net::TcpListener;
 use std::process::ExitCode;
 
 use clap::Parser;
-use first_socket::cli::Address;
 use first_socket::report::{self, Failure};
 use first_socket::shutdown::Shutdown;
 
@@ -30,13 +31,19 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Failure> {
     // This tries one port. Your part: try `args.tries` of them.
     let _ = args.tries;
-    let host = "127.0.0.1".to_owned();
-    let address = Address { host, port: args.from };
-    let (listener, bound) = address.listen()?;
+    let listener = TcpListener::bind(("127.0.0.1", args.from))
+        .map_err(|error| cannot_listen(args, &error))?;
+    let bound =
+        listener.local_addr().map_err(|error| cannot_listen(args, &error))?;
 
     let stop = Shutdown::on_ctrl_c(None)?;
     report::listening(bound);
     stop.wait();
     drop(listener);
     Ok(())
+}
+
+fn cannot_listen(args: &Args, error: &io::Error) -> Failure {
+    let what = format!("cannot listen on port {}", args.from);
+    Failure::new(what, report::why(error), "Begin elsewhere with --from.")
 }

@@ -23,7 +23,10 @@ pub static CHAT: Exercise = Exercise {
         Rung { name: "who comes and goes is told", try_it: comings },
         Rung { name: "lines, not chunks", try_it: lines },
         Rung { name: "a crowd", try_it: crowd },
-        Rung { name: "who does not read holds up nobody", try_it: slow_reader },
+        Rung {
+            name: "a visitor who does not read holds up nobody",
+            try_it: slow_reader,
+        },
         Rung { name: "a bad visitor harms nobody", try_it: bad_visitors },
     ],
 };
@@ -37,8 +40,12 @@ const CROWD: usize = 20;
 /// How long it may take until the whole crowd has heard a line.
 const CALL_TIME: Duration = Duration::from_secs(8);
 
-/// How many lines each of the crowd says.
-const LINES: usize = 10;
+/// How often the whole crowd talks at the same time.
+const ROUNDS: usize = 4;
+
+/// How many lines each of them says in a round. A server need not keep more
+/// than 200 lines for anybody.
+const LINES: usize = 4;
 
 /// What passes a visitor who does not read, in bytes. The buffers between him
 /// and the server hold less: 1.6 MB were measured on Linux.
@@ -112,7 +119,8 @@ fn hears(
                        only after something else has happened.";
             }
             Err(_) => {
-                break "the server hung up on a visitor who did nothing wrong.";
+                break "the server closed the connection of a visitor who did \
+                       nothing wrong. If each has a queue: is it long enough?";
             }
         }
     };
@@ -133,11 +141,12 @@ fn missed(
         came.push(format!("{} without a line end", quoted(listener.heard())));
     }
     if came.is_empty() {
-        came.push(format!("nothing in {ANSWER_TIME:?}"));
+        came.push("nothing more".to_owned());
     }
+    let line = format!("{} {text}\n", sender.address);
     Finding::new(
         format!("to {name}: {}", came.join(", ")),
-        format!("to {name}: \"{} {text}\\n\"", sender.address),
+        format!("to {name}: {}", quoted(line.as_bytes())),
         means,
     )
 }
@@ -206,15 +215,18 @@ fn two_at_once(trial: &Trial) -> Result<(), Finding> {
             }
         };
         if quiet != Quiet::Silence {
-            let means = "the server hung up on A, who is silent: to have time \
-                         for the next, perhaps. Each visitor needs a thread \
-                         of their own, and may be silent.";
-            return Err(missed(&a, &b, text, &lines, means));
+            let means = "the server closed the connection of A, who is silent. \
+                         Each visitor needs a thread of their own, and stays \
+                         until they leave. If each has a queue: is it long \
+                         enough?";
+            let missed = missed(&a, &b, text, &lines, means);
+            let came = format!("{}, then {quiet}", missed.came);
+            return Err(Finding { came, ..missed });
         }
     }
     // A server that reads what B says takes all of this. One that does not
     // leaves it to the kernel, whose buffers are full before.
-    let means = if b.flood(2 * PASSING) {
+    let means = if b.takes(2 * PASSING) {
         "the server does not bring the line to the others, or only after \
          something else has happened."
     } else {
@@ -282,7 +294,7 @@ fn exactly(
     let lines = |all: Vec<String>| {
         if all.is_empty() { "no line".to_owned() } else { all.join("\n") }
     };
-    let came = heard.iter().map(|line| quoted(line)).collect();
+    let came = of_sender.iter().map(|line| quoted(line)).collect();
     let expected =
         texts.iter().map(|text| quoted(format!("{address} {text}").as_bytes()));
     Err(Finding::new(
@@ -312,10 +324,13 @@ fn comings(trial: &Trial) -> Result<(), Finding> {
         } else {
             guest.reset();
         }
+        let means = if how == "leaves" {
+            "the others are not told when somebody leaves: read returns 0 then."
+        } else {
+            "C has left in the orderly way, and that was told. D broke off: \
+             then read returns an error. It is an end like the other."
+        };
         for listener in [&mut a, &mut b] {
-            let means = "the others are not told when somebody leaves, \
-                         orderly (read returns 0) or not (read returns an \
-                         error): both are an end.";
             is_told(listener, &address, &format!("{name} has left"), means)?;
         }
     }
@@ -438,18 +453,21 @@ fn crowd(trial: &Trial) -> Result<(), Finding> {
             }
         }
     }
-    trial.note(format!("each of the {CROWD} says {LINES} lines"));
-    for line in 0..LINES {
-        for visitor in &mut visitors {
-            visitor.say(&format!("line {line} of mine\n"))?;
-        }
-    }
     let addresses: Vec<_> =
         visitors.iter().map(|v| v.address.to_string()).collect();
-    visitors.iter_mut().try_for_each(|v| hears_all(v, &addresses))
+    for round in 1..=ROUNDS {
+        trial.note(format!("each of the {CROWD} says {LINES} lines"));
+        for nth in 1..=LINES {
+            for visitor in &mut visitors {
+                visitor.say(&format!("line {round}{nth} of mine\n"))?;
+            }
+        }
+        visitors.iter_mut().try_for_each(|v| hears_all(v, &addresses))?;
+    }
+    Ok(())
 }
 
-/// Waits until `listener` has heard all lines of all others.
+/// Waits until `listener` has heard the lines of all others in a round.
 fn hears_all(
     listener: &mut Visitor<'_>,
     addresses: &[String],
@@ -463,15 +481,19 @@ fn hears_all(
         let name = listener.name();
         let expected =
             format!("to {name}: {LINES} lines of each of the others");
-        let Ok(line) = listener.line(until) else {
-            let name = listener.name();
-            return Err(Finding::new(
-                format!("to {name}: {} of {all} lines", heard.len()),
-                expected,
-                "lines are lost when several visitors talk at the same time, \
-                 or visitors wait for each other, or there are not enough \
-                 threads for all.",
-            ));
+        let line = match listener.line(until) {
+            Ok(line) => line,
+            Err(quiet) => {
+                let name = listener.name();
+                return Err(Finding::new(
+                    format!(
+                        "to {name}: {} of {all} lines, then {quiet}",
+                        heard.len()
+                    ),
+                    expected,
+                    lost(quiet),
+                ));
+            }
         };
         let text = String::from_utf8_lossy(&line);
         let Some((address, end)) = text.split_once("line ") else { continue };
@@ -493,6 +515,20 @@ fn hears_all(
     Ok(())
 }
 
+fn lost(quiet: Quiet) -> &'static str {
+    match quiet {
+        Quiet::End | Quiet::Reset => {
+            "the server closed the connection of a visitor who listens. If \
+             each has a queue, it is too short: 200 lines must fit."
+        }
+        _ => {
+            "lines are lost when several visitors talk at the same time, or \
+             visitors wait for each other, or there are not enough threads \
+             for all."
+        }
+    }
+}
+
 fn slow_reader(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let (mut a, mut b) = pair(&server)?;
@@ -502,21 +538,23 @@ fn slow_reader(trial: &Trial) -> Result<(), Finding> {
 
     let batches = PASSING / (LONG_LINE * ON_THE_WAY);
     trial.note(format!(
-        "A sends {ON_THE_WAY} lines of {LONG_LINE} bytes, {batches} times; \
-         each time B listens"
+        "A sends {batches} batches of {ON_THE_WAY} lines of {LONG_LINE} bytes; \
+         B listens after each"
     ));
     let until = Deadline::after(PASSING_TIME);
-    for nth in 0..batches {
+    for nth in 1..=batches {
         if until.is_over() {
             break;
         }
-        let line =
-            |of: usize| format!("{:=<LONG_LINE$}", format!("{of}/{nth} "));
-        let batch: Vec<_> = (0..ON_THE_WAY).map(line).collect();
+        let line = |line: usize| {
+            let number = format!("line {line} of batch {nth} ");
+            format!("{number:=<LONG_LINE$}")
+        };
+        let batch: Vec<_> = (1..=ON_THE_WAY).map(line).collect();
         a.say(&format!("{}\n", batch.join("\n")))?;
         let last = batch.last().map_or("", String::as_str);
         hears(&mut b, &a, last, soon()).map_err(|finding| Finding {
-            came: format!("after {nth} times: {}", finding.came),
+            came: format!("after batch {nth}: {}", finding.came),
             means: "the write to S waits, for S reads nothing and all \
                     buffers are full; and everyone waits for that write, or \
                     for a lock that is held during it."
@@ -538,7 +576,7 @@ fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
              ends at the first one who is gone.",
         )
     };
-    let endless = misbehave(&server).map_err(harmed)?;
+    let endless = misbehave(&server, &mut a).map_err(harmed)?;
 
     let mut c = server.visit("C").map_err(harmed)?;
     introduce(&mut a, &mut b).map_err(harmed)?;
@@ -550,18 +588,49 @@ fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
 }
 
 /// Breaks, nonsense, and a line without an end, whose sender stays.
-fn misbehave<'t>(server: &'t Server<'_>) -> Result<Visitor<'t>, Finding> {
+fn misbehave<'t>(
+    server: &'t Server<'_>,
+    witness: &mut Visitor<'_>,
+) -> Result<Visitor<'t>, Finding> {
     server.broken_visits(BROKEN)?;
     let mut bad = server.visit("a bad visitor")?;
     bad.send("half a li")?;
     bad.reset();
-    let mut bad = server.visit("a bad visitor")?;
-    // The server may hang up on it.
-    let _ = bad.send(b"\xff\xfe is not UTF-8\n\0\n");
-    // When the server has closed in return, it has seen all of this.
-    bad.end();
-    let _ = bad.hear_out(Deadline::after(4 * AGAIN_TIME));
+    no_text(server, witness)?;
     let mut endless = server.visit("an endless visitor")?;
     endless.flood(1024 * 1024);
     Ok(endless)
+}
+
+/// A visitor who sends bytes that are no text, and leaves: that is told like
+/// any other leaving.
+fn no_text(
+    server: &Server<'_>,
+    witness: &mut Visitor<'_>,
+) -> Result<(), Finding> {
+    const END: &str = " is not UTF-8";
+    let mut bad = server.visit("a bad visitor")?;
+    let address = bad.address.to_string();
+    is_told(witness, &address, "the bad visitor has come", "")?;
+    // The server may hang up on it.
+    let _ = bad.send([b"\xff\xfe", END.as_bytes(), b"\n"].concat());
+    bad.leave();
+    let until = soon();
+    loop {
+        match witness.line(until).map(|line| {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            line.contains(&address) && !line.ends_with(END)
+        }) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(quiet) => {
+                let name = witness.name();
+                return Err(Finding::new(
+                    format!("to {name}: {quiet}"),
+                    format!("to {name}: a line with {address}: it has left"),
+                    "",
+                ));
+            }
+        }
+    }
 }

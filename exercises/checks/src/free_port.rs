@@ -72,9 +72,13 @@ fn takes<'t>(
     if server.address.port() == expected {
         return Ok(server);
     }
+    Err(other_port(&server, expected, means))
+}
+
+fn other_port(server: &Server<'_>, expected: u16, means: &str) -> Finding {
     let came = format!("[LISTENING] {}", server.address);
     let expected = format!("[LISTENING] 127.0.0.1:{expected}");
-    Err(Finding::new(came, expected, means))
+    Finding::new(came, expected, means)
 }
 
 fn it_starts(trial: &Trial) -> Result<(), Finding> {
@@ -106,7 +110,14 @@ fn it_starts(trial: &Trial) -> Result<(), Finding> {
              said where it listens.",
         ));
     }
-    server.visit("C").map(drop)
+    server.visit("C")?;
+    hold_silently(block.port(1)).map(drop).map_err(|error| {
+        Finding::new(
+            format!("port {} is taken, too: {error}", block.port(1)),
+            format!("the program takes port {port} alone"),
+            "the loop over the ports goes on after the first success.",
+        )
+    })
 }
 
 fn taken(trial: &Trial) -> Result<(), Finding> {
@@ -117,7 +128,12 @@ fn taken(trial: &Trial) -> Result<(), Finding> {
     let means = "after a taken port the next one is tried, in steps of one, \
                  and the port that is printed is the one that was got.";
 
-    let server = takes(trial, (from, 10), block.port(3), means)?;
+    let server = takes(trial, (from, 10), block.port(3), means);
+    let server = server.map_err(|finding| Finding {
+        expected: format!("[LISTENING] 127.0.0.1:{}", block.port(3)),
+        means: means.to_owned(),
+        ..finding
+    })?;
 
     server.visit("A")?;
     Ok(())
@@ -133,12 +149,26 @@ fn gave_up(ended: &Output) -> Result<(), Finding> {
         let ended = ended.try_stdout(contains("[LISTENING]").not()).ok()?;
         ended.try_stderr(own_words).ok()
     };
+    let means = match ended.status.code() {
+        Some(1) if ended.stderr.is_empty() => {
+            "the code is right, but nobody is told why: eprintln! writes to \
+             stderr, println! to stdout."
+        }
+        Some(101) => {
+            "the program panicked. Return the failure from run instead, and \
+             it reaches report::exit_code."
+        }
+        Some(0) => {
+            "main has returned as if all were well. Return the failure from \
+             run, and it reaches report::exit_code."
+        }
+        _ => "the failure has to reach report::exit_code, and nothing else.",
+    };
     as_asked().map(drop).ok_or_else(|| {
         Finding::new(
             came,
             "exit code 1, no [LISTENING], and on stderr why, in your own words",
-            "a panic ends with code 101, and a main that returns normally \
-             with 0. The failure has to reach report::exit_code.",
+            means,
         )
     })
 }
@@ -235,9 +265,7 @@ fn silent(trial: &Trial) -> Result<(), Finding> {
         .await_listening(process, until)
         .map_err(|finding| finding.meaning(means))?;
     if server.address.port() != second {
-        let came = format!("[LISTENING] {}", server.address);
-        let expected = format!("[LISTENING] 127.0.0.1:{second}");
-        return Err(Finding::new(came, expected, means));
+        return Err(other_port(&server, second, means));
     }
     Ok(())
 }

@@ -178,8 +178,9 @@ fn answer(visitor: &mut Visitor<'_>) -> Result<Vec<u8>, Finding> {
              connection ends the answer."
         }
         _ => {
-            "the server closed while bytes of the visitor were unread, or \
-             ended."
+            "the server ended, or closed the connection without reading the \
+             selector: unread bytes turn the close into a reset. Read up to \
+             the line feed, then answer."
         }
     };
     let came = format!("{}, then {quiet}", quoted(&bytes));
@@ -309,11 +310,12 @@ fn texts(trial: &Trial) -> Result<(), Finding> {
     let mut visitor = server.visit("B")?;
     let selector = find(&items, "notes.txt")?.selector;
     let pause = Duration::from_millis(10);
-    visitor.send_in_bytes(format!("{selector}\r\n"), pause)?;
-    let came = answer(&mut visitor)?;
     let means = "one read was taken for the whole selector. It may come in \
                  pieces: read up to the line feed.";
-    compare_text(TEXTS[0].1, &came, TEXTS[0].2)
+    visitor
+        .send_in_bytes(format!("{selector}\r\n"), pause)
+        .and_then(|()| answer(&mut visitor))
+        .and_then(|came| compare_text(TEXTS[0].1, &came, TEXTS[0].2))
         .map_err(|finding| finding.meaning(means))
 }
 
@@ -325,8 +327,15 @@ fn compare_text(
     if came == expected.as_bytes() {
         return Ok(());
     }
-    let means = if came.starts_with(b"3") {
+    let means = if came.is_empty() && !content.is_empty() {
+        "nothing was sent for a selector of your own menu. Does the path lead \
+         to the file? Path::join with a path that begins with / forgets the \
+         folder."
+    } else if came.starts_with(b"3") {
         "your own menu gave this selector, and the server does not know it."
+    } else if came == content.as_bytes() {
+        "the file was sent as it is. A text is sent line by line, each ended \
+         with \\r\\n, and after the last comes \".\\r\\n\"."
     } else if !came.ends_with(b".\r\n") {
         "the last line, \".\\r\\n\", is missing, or ends with \\n alone."
     } else if content.contains('.') && !content.contains("end") {
@@ -421,7 +430,8 @@ fn outside(trial: &Trial) -> Result<(), Finding> {
             quoted(&missing),
             "\"3not found\\t\\terror.host\\t1\\r\\n.\\r\\n\", in your words",
             "what is not there is answered with an item of type 3. A file \
-             that cannot be opened is no reason to panic.",
+             that cannot be opened is no reason to panic, or to close \
+             without an answer.",
         ));
     }
     fetch_menu(&server, "").map_err(|finding| {

@@ -23,7 +23,7 @@ pub static SYSLOG: Exercise = Exercise {
         Rung { name: "one in many segments", try_it: many_segments },
         Rung { name: "octets, not characters", try_it: octets },
         Rung { name: "many at once", try_it: many_at_once },
-        Rung { name: "lengths that are none", try_it: bad_lengths },
+        Rung { name: "bad lengths", try_it: bad_lengths },
         Rung { name: "a bad sender harms nobody", try_it: bad_senders },
     ],
 };
@@ -252,9 +252,10 @@ fn bad_lengths(trial: &Trial) -> Result<(), Finding> {
         &digits,
     ];
     let mut visitors = Vec::new();
+    trial.note(format!("{} bad senders, each with a bad length", bad.len()));
     for (nth, bytes) in bad.iter().enumerate() {
         let mut visitor = server.visit(&format!("bad {}", nth + 1))?;
-        visitor.send(bytes)?;
+        visitor.say(bytes)?;
         visitors.push(visitor);
     }
     for (visitor, bytes) in visitors.iter_mut().zip(bad) {
@@ -277,20 +278,25 @@ fn closes(visitor: &mut Visitor<'_>, sent: &str) -> Result<(), Finding> {
             "str::parse takes \"+7\" for a number. The protocol does not: \
              look at the bytes."
         }
+        [b'1', .., b' '] => {
+            "the program believes any length, and waits for a message that \
+             long. Compare the length with the limit before you read on."
+        }
         [b'1', ..] => {
-            "the program believes any length, or collects digits for ever: \
-             it waits for bytes that will never come, and has allocated \
-             memory for them. Compare with the limit first."
+            "the program waits for a space that may never come. Give up at \
+             the first digit with which the length is over the limit."
         }
         _ => {
             "the program looks for the next frame in bytes that are none, or \
              keeps the connection."
         }
     };
+    let name = visitor.name();
+    visitor.note(format!("{name} sends {}", quoted(sent.as_bytes())));
     Err(Finding::new(
-        format!("to {}: {quiet}", visitor.name()),
-        format!("to {}: the end of the connection", visitor.name()),
-        format!("sent was {}; {means}", quoted(sent.as_bytes())),
+        format!("to {name}: {quiet}"),
+        format!("to {name}: the end of the connection"),
+        means,
     ))
 }
 

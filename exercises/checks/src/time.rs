@@ -22,8 +22,11 @@ pub static TIME: Exercise = Exercise {
         Rung { name: "seconds since 1900, big-endian", try_it: right_number },
         Rung { name: "the time of now", try_it: fresh },
         Rung { name: "one after the other", try_it: one_after_the_other },
-        Rung { name: "who talks is answered, too", try_it: talkers },
-        Rung { name: "who stays holds up nobody", try_it: stayers },
+        Rung {
+            name: "a visitor who talks gets the time, too",
+            try_it: talkers,
+        },
+        Rung { name: "a visitor who stays holds up nobody", try_it: stayers },
         Rung { name: "a bad visitor harms nobody", try_it: bad_visitors },
     ],
 };
@@ -62,9 +65,12 @@ fn answer(visitor: &mut Visitor<'_>, strict: bool) -> Result<[u8; 4], Finding> {
             "the program waits for the visitor to say something, or is busy \
              with another visitor."
         }
+        (0, Quiet::End) => {
+            "the program closed the connection without an answer."
+        }
         (0, _) => {
-            "the program closed the connection without an answer, or over \
-             unread bytes: that is a reset, which can destroy the answer."
+            "the program ended, or closed the connection without an answer, \
+             or with unread bytes: that is a reset, and can destroy the answer."
         }
         (4, _) => {
             "the program does not close the connection after the answer: it \

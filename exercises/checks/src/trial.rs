@@ -23,15 +23,18 @@ pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// How often we look whether a program has ended.
 const LOOK_TIME: Duration = Duration::from_millis(5);
 
-/// At most this many of the last things that were sent are shown.
-const SENT_SHOWN: usize = 12;
+/// At most so many of the first things that were sent are shown, and so many
+/// of the last.
+const SENT_FIRST: usize = 4;
+const SENT_LAST: usize = 8;
 
 /// What a rung works with: the program under test, all processes started of
 /// it, and what was sent to them.
 #[derive(Debug)]
 pub struct Trial {
     program: PathBuf,
-    sent: Mutex<Vec<String>>,
+    /// What was sent, or done, and how often in a row.
+    sent: Mutex<Vec<(String, usize)>>,
     processes: Mutex<Vec<Arc<Process>>>,
     over: AtomicBool,
 }
@@ -128,16 +131,26 @@ impl Trial {
 
     /// Remembers what was sent, or done, for the message of a failure.
     pub(crate) fn note(&self, line: impl Into<String>) {
-        lock(&self.sent).push(line.into());
+        let (mut sent, line) = (lock(&self.sent), line.into());
+        match sent.last_mut() {
+            Some((last, times)) if *last == line => *times += 1,
+            _ => sent.push((line, 1)),
+        }
     }
 
-    /// What was noted last.
+    /// What was noted, without the middle if it is much.
     pub(crate) fn notes(&self) -> Vec<String> {
-        let sent = lock(&self.sent);
-        let left_out = sent.len().saturating_sub(SENT_SHOWN);
-        let mut lines = sent[left_out..].to_vec();
-        if left_out > 0 {
-            lines.insert(0, format!("… ({left_out} before)"));
+        let mut lines: Vec<String> = lock(&self.sent)
+            .iter()
+            .map(|(line, times)| match times {
+                1 => line.clone(),
+                _ => format!("{line}, {times} times"),
+            })
+            .collect();
+        let left_out = lines.len().saturating_sub(SENT_FIRST + SENT_LAST);
+        if left_out > 1 {
+            let middle = SENT_FIRST..SENT_FIRST + left_out;
+            lines.splice(middle, [format!("… ({left_out} lines left out)")]);
         }
         lines
     }

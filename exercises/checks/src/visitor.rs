@@ -157,11 +157,16 @@ impl Visitor<'_> {
         self.write(text.as_bytes())
     }
 
-    /// Sends the letter x so many times. The server may break that off;
-    /// `false` means that it neither took nor refused it in time.
-    pub(crate) fn flood(&mut self, bytes: usize) -> bool {
+    /// Sends the letter x so many times. The server may break that off.
+    pub(crate) fn flood(&mut self, bytes: usize) {
         let name = &self.name;
         self.trial.note(format!("{name} sends {bytes} times the letter x"));
+        self.takes(bytes);
+    }
+
+    /// Whether the server takes, or refuses, so many bytes in time. This is a
+    /// question of ours, and not in the notes.
+    pub(crate) fn takes(&mut self, bytes: usize) -> bool {
         let until = Deadline::after(ANSWER_TIME);
         for _ in 0..bytes.div_ceil(FLOOD.len()) {
             let Some(left) = until.left() else {
@@ -180,6 +185,11 @@ impl Visitor<'_> {
     /// that.
     pub(crate) fn flooding(&mut self) -> bool {
         self.connection.write_all(FLOOD).is_ok()
+    }
+
+    /// Remembers something for the message of a failure.
+    pub(crate) fn note(&self, line: String) {
+        self.trial.note(line);
     }
 
     /// The visitor's name.
