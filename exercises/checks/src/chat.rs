@@ -63,9 +63,10 @@ const ON_THE_WAY: usize = 16;
 
 /// What a line that came in the wrong pieces means.
 const CHUNKS: &str = "one read was taken for one line. A read returns what \
-                      has come so far: half a line, or several. Collect the \
-                      bytes, and hand out what stands before each \\n, once \
-                      and unchanged.";
+                      has come so far: half a line, or half a character, or \
+                      several lines. Collect the bytes, and hand out what \
+                      stands before each \\n, once and unchanged, up to 1,000 \
+                      bytes.";
 
 fn start(trial: &Trial) -> Result<Server<'_>, Finding> {
     trial.start(&["--port", "0"])
@@ -87,11 +88,19 @@ fn kind(line: &[u8], sender: &Visitor<'_>, text: &str) -> Line {
     let Some(head) = line.strip_suffix(text) else {
         return Line::Other;
     };
-    if head.contains(&sender.address.to_string()) {
+    if names(head, &sender.address.to_string()) {
         Line::Message
     } else {
         Line::Nameless
     }
+}
+
+/// Whether the line has this address: not as the beginning of a longer one.
+fn names(line: &str, address: &str) -> bool {
+    line.match_indices(address).any(|(at, _)| {
+        let rest = &line[at + address.len()..];
+        !rest.starts_with(|next: char| next.is_ascii_digit())
+    })
 }
 
 /// Waits until `listener` hears the message; returns the lines before it.
@@ -280,7 +289,7 @@ fn exactly(
     let address = sender.address.to_string();
     let of_sender: Vec<_> = heard
         .iter()
-        .filter(|line| String::from_utf8_lossy(line).contains(&address))
+        .filter(|line| names(&String::from_utf8_lossy(line), &address))
         .collect();
     let right = of_sender.len() == texts.len()
         && of_sender
@@ -347,7 +356,7 @@ fn is_told(
     let until = soon();
     loop {
         match listener.line(until) {
-            Ok(line) if String::from_utf8_lossy(&line).contains(address) => {
+            Ok(line) if names(&String::from_utf8_lossy(&line), address) => {
                 return Ok(());
             }
             Ok(_) => {}
@@ -405,7 +414,7 @@ fn half_a_line(
     let mut heard = Vec::new();
     let until = Deadline::after(4 * AGAIN_TIME);
     while let Ok(line) = a.line(until) {
-        let notice = String::from_utf8_lossy(&line).contains(&address);
+        let notice = names(&String::from_utf8_lossy(&line), &address);
         heard.push(line);
         if notice {
             break;
@@ -440,7 +449,9 @@ fn crowd(trial: &Trial) -> Result<(), Finding> {
             introduce(first, other).map_err(|finding| {
                 finding.meaning(
                     "not all visitors are in the room at once: there are too \
-                     few threads, or they wait for each other.",
+                     few threads, or they wait for each other. Where lines \
+                     are mixed, several threads write to one connection at \
+                     the same time.",
                 )
             })?;
             if until.is_over() {
@@ -497,7 +508,7 @@ fn hears_all(
         };
         let text = String::from_utf8_lossy(&line);
         let Some((address, end)) = text.split_once("line ") else { continue };
-        let mut senders = others.clone().filter(|a| address.contains(*a));
+        let mut senders = others.clone().filter(|a| names(address, a));
         let whole = end.strip_suffix(" of mine");
         let number = whole.and_then(|n| n.parse::<usize>().ok());
         let (Some(sender), None, Some(number)) =
@@ -570,7 +581,7 @@ fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let (mut a, mut b) = pair(&server)?;
     let harmed = |finding: Finding| {
-        finding.meaning(
+        finding.harm(
             "one visitor's trouble has hit others: an unwrap on a lock or a \
              write, ? in the accept loop, or a loop over all visitors that \
              ends at the first one who is gone.",
@@ -619,7 +630,7 @@ fn no_text(
     loop {
         match witness.line(until).map(|line| {
             let line = String::from_utf8_lossy(&line).into_owned();
-            line.contains(&address) && !line.ends_with(END)
+            names(&line, &address) && !line.ends_with(END)
         }) {
             Ok(true) => return Ok(()),
             Ok(false) => {}

@@ -11,6 +11,8 @@ pub struct Finding {
     pub(crate) came: String,
     pub(crate) expected: String,
     pub(crate) means: String,
+    /// Whether `means` also explains why the program has ended, if it has.
+    pub(crate) explains_end: bool,
 }
 
 impl Finding {
@@ -20,12 +22,19 @@ impl Finding {
         means: impl Into<String>,
     ) -> Self {
         let (came, expected) = (came.into(), expected.into());
-        Self { came, expected, means: means.into() }
+        let means = means.into();
+        Self { came, expected, means, explains_end: false }
     }
 
     /// The same, with another explanation.
     pub(crate) fn meaning(self, means: &str) -> Self {
         Self { means: means.to_owned(), ..self }
+    }
+
+    /// The same, with an explanation that holds when the program has ended,
+    /// too.
+    pub(crate) fn harm(self, means: &str) -> Self {
+        Self { explains_end: true, ..self.meaning(means) }
     }
 
     /// A finding about the machine, not about the program.

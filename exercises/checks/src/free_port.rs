@@ -1,6 +1,6 @@
 //! ex01: the first free port. Only `bind` says whether a port is free.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -69,7 +69,7 @@ fn takes<'t>(
     means: &str,
 ) -> Result<Server<'t>, Finding> {
     let server = start(trial, port, tries)?;
-    if server.address.port() == expected {
+    if server.address == SocketAddr::from((Ipv4Addr::LOCALHOST, expected)) {
         return Ok(server);
     }
     Err(other_port(&server, expected, means))
@@ -83,18 +83,17 @@ fn other_port(server: &Server<'_>, expected: u16, means: &str) -> Finding {
 
 fn it_starts(trial: &Trial) -> Result<(), Finding> {
     let block = Block::take()?;
-    let means = "the program does not begin with P, or asks the system for \
-                 any port.";
+    let means = "the program does not begin with P, asks the system for any \
+                 port, or listens on another address than 127.0.0.1.";
     let port = block.port(0);
     let server = takes(trial, (port, 10), port, means)?;
 
     server.visit("A")?;
-    let loopback = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), port));
-    trial.note(format!("B tries to connect to {loopback}"));
-    let other = TcpStream::connect_timeout(&loopback, ANSWER_TIME);
-    if other.is_ok() {
+    let elsewhere = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), port));
+    trial.note(format!("B tries to connect to {elsewhere}"));
+    if TcpStream::connect_timeout(&elsewhere, ANSWER_TIME).is_ok() {
         return Err(Finding::new(
-            format!("a connection at {loopback}"),
+            format!("a connection at {elsewhere}"),
             "none: the program listens on 127.0.0.1 alone",
             "the program binds 0.0.0.0, that is every address of the \
              machine: the whole network can connect.",
@@ -106,6 +105,9 @@ fn it_starts(trial: &Trial) -> Result<(), Finding> {
         return Err(Finding::new(
             format!("the program ended: {status}"),
             "it keeps listening until it is stopped",
+            "",
+        )
+        .harm(
             "the program ends after the first visitor, or right after it has \
              said where it listens.",
         ));
@@ -207,21 +209,13 @@ fn tries(trial: &Trial) -> Result<(), Finding> {
     takes(trial, (from, 1), from, "with one try, P itself is tried.").map(drop)
 }
 
-/// Port 65535 is one for all: checks that run at the same time take turns.
+/// Port 65535 is one for all: checks that run at the same time take turns, and
+/// those of other processes are waited for.
 fn last_port(trial: &Trial) -> Result<(), Finding> {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let until = Deadline::after(START_TIME);
-    let other = loop {
-        match hold_silently(u16::MAX) {
-            Ok(other) => break other,
-            Err(_) if !until.is_over() => thread::sleep(TURN_TIME),
-            Err(error) => {
-                return Err(Finding::of_machine("port 65535", &error));
-            }
-        }
-    };
-    trial.note("another program has port 65535");
+    let other = last_listener()?;
+    trial.note("another program listens on port 65535");
     let means = "the sum does not fit into a u16: it panics, or begins again \
                  at 0, where the system picks any port.";
     finds_nothing(trial, u16::MAX, 10)
@@ -230,19 +224,35 @@ fn last_port(trial: &Trial) -> Result<(), Finding> {
     release(other, u16::MAX);
     trial.note("port 65535 is free again");
     let means = "65535 is a port like others: the range ends behind it.";
+    let until = Deadline::after(ANSWER_TIME);
     // Somebody else may have it for a moment: then it is tried again.
-    while !until.is_over() {
+    let mut failures = 0;
+    let taken = loop {
         match takes(trial, (u16::MAX, 10), u16::MAX, means) {
-            Ok(_) => break,
-            Err(finding) if hold_silently(u16::MAX).is_ok() => {
-                return Err(finding.meaning(means));
+            Err(_) if failures < 3 && !until.is_over() => {
+                failures += usize::from(hold_silently(u16::MAX).is_ok());
+                thread::sleep(TURN_TIME);
             }
-            Err(_) => thread::sleep(TURN_TIME),
+            ended => break ended.map(drop),
         }
-    }
+    };
     // The next check takes its turn with this port.
     trial.forget();
-    Ok(())
+    taken.map_err(|finding| finding.meaning(means))
+}
+
+/// Another program on port 65535.
+fn last_listener() -> Result<TcpListener, Finding> {
+    let until = Deadline::after(START_TIME);
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, u16::MAX)) {
+            Ok(listener) => return Ok(listener),
+            Err(_) if !until.is_over() => thread::sleep(TURN_TIME),
+            Err(error) => {
+                return Err(Finding::of_machine("port 65535", &error));
+            }
+        }
+    }
 }
 
 fn silent(trial: &Trial) -> Result<(), Finding> {

@@ -435,7 +435,7 @@ fn outside(trial: &Trial) -> Result<(), Finding> {
         ));
     }
     fetch_menu(&server, "").map_err(|finding| {
-        finding.meaning("asking for what is not there has ended the program.")
+        finding.harm("asking for what is not there has ended the program.")
     })?;
     let known = find(&fetch_menu(&server, "")?, "notes.txt")?.selector;
     for path in forbidden(world.root.path()) {
@@ -539,7 +539,7 @@ fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
     let server = world.start(trial)?;
     let large = find(&fetch_menu(&server, "")?, "large.bin")?.selector;
     let harmed = |finding: Finding| {
-        finding.meaning(
+        finding.harm(
             "one visitor's trouble has ended the program or its loop: unwrap \
              or ? where a visitor may be gone, or asks for nonsense.",
         )

@@ -12,8 +12,13 @@ use crate::clock::Deadline;
 use crate::finding::{Fall, Finding};
 use crate::trial::Trial;
 
-/// How long one rung may take. All waits inside are shorter.
+/// How long one rung may take. Each wait inside is shorter.
 pub const RUNG_TIME: Duration = Duration::from_secs(15);
+
+/// What it means when a server has ended by itself.
+const ENDED: &str = "the program has ended, and a server never does: its own \
+                     words are below. Often it is an unwrap, or ?, where a \
+                     visitor may be gone, or sends what nobody expects.";
 
 /// An exercise: a task with a ladder of rungs.
 #[derive(Debug)]
@@ -132,6 +137,12 @@ impl Attempt {
                     Finding::of_machine("the check itself failed", &why)
                 }
             })
+        });
+        let ended = ended.map_err(|finding| {
+            if self.trial.has_lost_server() && !finding.explains_end {
+                return finding.meaning(ENDED);
+            }
+            finding
         });
         let fall = ended.err().map(|finding| Fall {
             rung: nth,

@@ -1,4 +1,4 @@
-//! Ports with known numbers, which nobody else takes meanwhile.
+//! Ports with known numbers, which no other check takes meanwhile.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

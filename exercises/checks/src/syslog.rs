@@ -263,7 +263,7 @@ fn bad_lengths(trial: &Trial) -> Result<(), Finding> {
     }
     good.send(frame("<13>still-here"))?;
     let means = "a length that is none ended more than its own connection.";
-    prints(&server, &["still-here"], means)?;
+    prints(&server, &["still-here"], means).map_err(|f| f.harm(means))?;
     Ok(())
 }
 
@@ -305,14 +305,14 @@ fn bad_senders(trial: &Trial) -> Result<(), Finding> {
     let mut good = server.visit("a good sender")?;
     let harmed = "one sender's trouble has ended the program or its loop: \
                   unwrap or ? where the sender may be gone.";
-    misbehave(&server).map_err(|finding| finding.meaning(harmed))?;
+    let harm = |finding: Finding| finding.harm(harmed);
+    misbehave(&server).map_err(harm)?;
 
     good.send(frame("<13>good-old"))?;
-    let mut seen = prints(&server, &["good-old"], harmed)?;
-    let newcomer = server.visit("a newcomer");
-    let mut newcomer = newcomer.map_err(|f| f.meaning(harmed))?;
+    let mut seen = prints(&server, &["good-old"], harmed).map_err(harm)?;
+    let mut newcomer = server.visit("a newcomer").map_err(harm)?;
     newcomer.send(frame("<13>good-new"))?;
-    seen.extend(prints(&server, &["good-new"], harmed)?);
+    seen.extend(prints(&server, &["good-new"], harmed).map_err(harm)?);
     let means = "a message whose end never came was printed as if it were \
                  whole.";
     not_yet(&seen, "cut-off-before", means)?;

@@ -82,7 +82,9 @@ fn answer(visitor: &mut Visitor<'_>, strict: bool) -> Result<[u8; 4], Finding> {
         }
         _ => "more, or less, was sent than the u32 of the time.",
     };
-    let came = format!("{}, then {quiet}", quoted(&bytes));
+    let is_text = bytes.is_ascii() || bytes.len() > 8;
+    let shown = if is_text { quoted(&bytes) } else { hex(&bytes) };
+    let came = format!("{shown}, then {quiet}");
     Err(Finding::new(came, "four bytes, then the end of the connection", means))
 }
 
@@ -93,10 +95,10 @@ fn judge(four: [u8; 4], begin: u64) -> Result<(), Finding> {
     if (first..=last + ROUNDING).any(|seconds| value == lowest(seconds)) {
         return Ok(());
     }
-    let came = format!("{} = {value}", hex(four));
+    let came = format!("{} = {value}", hex(&four));
     let bytes = lowest(first).to_be_bytes();
     let expected =
-        format!("{} = {first}, the seconds since 1 January 1900", hex(bytes));
+        format!("{} = {first}, the seconds since 1 January 1900", hex(&bytes));
     Err(Finding::new(came, expected, meaning(four, first)))
 }
 
@@ -107,8 +109,9 @@ fn lowest(seconds: u64) -> u32 {
 }
 
 /// `0xed 0x00 0x37 0x80`.
-fn hex(four: [u8; 4]) -> String {
-    four.map(|byte| format!("{byte:#04x}")).join(" ")
+fn hex(bytes: &[u8]) -> String {
+    let each = bytes.iter().map(|byte| format!("{byte:#04x}"));
+    each.collect::<Vec<_>>().join(" ")
 }
 
 fn meaning(four: [u8; 4], right: u64) -> String {
@@ -134,7 +137,8 @@ fn meaning(four: [u8; 4], right: u64) -> String {
             big.abs_diff(lowest(right))
         )
     } else {
-        "another unit, such as milliseconds, or another beginning than 1900."
+        "another unit, such as milliseconds, another beginning than 1900, or \
+         a sum that did not fit into its type."
             .to_owned()
     }
 }
@@ -173,7 +177,7 @@ fn one_after_the_other(trial: &Trial) -> Result<(), Finding> {
                  It serves them for ever.";
     (1..=20)
         .try_for_each(|nth| ask(&server, &format!("visitor {nth}")))
-        .map_err(|finding| finding.meaning(means))
+        .map_err(|finding| finding.harm(means))
 }
 
 fn talkers(trial: &Trial) -> Result<(), Finding> {
@@ -204,12 +208,11 @@ fn stayers(trial: &Trial) -> Result<(), Finding> {
 
 fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    server.broken_visits(BROKEN)?;
     let harmed = "an error with one visitor ends the program, or its loop: \
                   unwrap or ? where the visitor may be gone. Report the \
                   error, and go on with the next.";
-    ask(&server, "a good visitor")
-        .map_err(|finding| finding.meaning(harmed))?;
+    server.broken_visits(BROKEN).map_err(|finding| finding.harm(harmed))?;
+    ask(&server, "a good visitor").map_err(|finding| finding.harm(harmed))?;
     trial.note("a visitor sends without an end");
     let mut flooder = server.visit("a flooder")?;
     // Some of it is there before the next visitor comes.

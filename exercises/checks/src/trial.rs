@@ -44,6 +44,8 @@ pub struct Trial {
 pub(crate) struct Process {
     child: Mutex<Child>,
     killed: AtomicBool,
+    /// Whether it has said that it listens.
+    listens: AtomicBool,
     args: String,
     pub(crate) stdout: Arc<Output>,
     pub(crate) stderr: Arc<Output>,
@@ -97,8 +99,9 @@ impl Trial {
     ) -> Result<Server<'_>, Finding> {
         loop {
             match process.stdout.next_line(until) {
-                Ok(line) if line.starts_with("[LISTENING]") => {
+                Ok(line) if line.trim_start().starts_with("[LISTENING]") => {
                     let address = announced(&line)?;
+                    process.listens.store(true, Ordering::SeqCst);
                     return Ok(Server { trial: self, process, address });
                 }
                 Ok(_) => {}
@@ -163,6 +166,15 @@ impl Trial {
         processes[from..].iter().map(|p| p.report()).collect()
     }
 
+    /// Whether a program that listened has ended by itself.
+    pub(crate) fn has_lost_server(&self) -> bool {
+        lock(&self.processes).iter().any(|process| {
+            process.listens.load(Ordering::SeqCst)
+                && !process.killed.load(Ordering::SeqCst)
+                && process.status().is_some()
+        })
+    }
+
     /// Kills whatever was started so far, and forgets it.
     pub(crate) fn forget(&self) {
         for process in lock(&self.processes).drain(..) {
@@ -203,8 +215,14 @@ impl Process {
             return Err(io::Error::other("no pipe"));
         };
         let (stdout, stderr) = (Output::of(stdout)?, Output::of(stderr)?);
-        let (child, killed) = (Mutex::new(child), AtomicBool::new(false));
-        Ok(Self { child, killed, args: args.join(" "), stdout, stderr })
+        Ok(Self {
+            child: Mutex::new(child),
+            killed: AtomicBool::new(false),
+            listens: AtomicBool::new(false),
+            args: args.join(" "),
+            stdout,
+            stderr,
+        })
     }
 
     /// Its exit status, if it has ended.
@@ -282,7 +300,8 @@ impl Process {
             NoLine::Silence => (
                 format!("no such line in {START_TIME:?}"),
                 "the program waits for something else first, or does not say \
-                 that it listens: report::listening does.",
+                 that it listens: report::listening does. print! without a \
+                 line end is not enough: the text stays in the program.",
             ),
         };
         let expected = "a line on stdout: [LISTENING] ADDR:PORT";
@@ -293,12 +312,14 @@ impl Process {
 /// The address in a line `[LISTENING] ADDR:PORT …`, as one can connect to it.
 fn announced(line: &str) -> Result<SocketAddr, Finding> {
     let word = line.split_whitespace().nth(1).unwrap_or_default();
+    let word = word.trim_end_matches([',', '.', ';', ')']);
     let mut address: SocketAddr = word.parse().map_err(|_| {
         Finding::new(
             format!("{line:?}"),
             "[LISTENING] ADDR:PORT, with numbers, such as 127.0.0.1:8080",
-            "the address was put together by hand. TcpListener::local_addr \
-             returns the one that is really bound.",
+            "the address does not stand alone behind the tag, or was put \
+             together by hand. TcpListener::local_addr returns the one that \
+             is really bound; report::listening prints it.",
         )
     })?;
     if address.port() == 0 {
@@ -326,12 +347,17 @@ fn announced_so_far(process: &Process) -> Option<String> {
 }
 
 fn still_running(announced: Option<String>) -> Finding {
-    let came = match announced {
-        Some(line) => format!("it printed {line:?}, and runs"),
-        None => format!("it still runs after {ANSWER_TIME:?}"),
+    let (came, means) = match announced {
+        Some(line) => (
+            format!("it printed {line:?}, and runs"),
+            "the program took a port, where there was none left to take.",
+        ),
+        None => (
+            format!("it still runs after {ANSWER_TIME:?}"),
+            "the program waits, or tries again for ever, where it should give \
+             up.",
+        ),
     };
-    let means = "the program listens, waits, or tries again for ever, where \
-                 it should give up.";
     Finding::new(came, "the program ends by itself", means)
 }
 

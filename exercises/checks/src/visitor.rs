@@ -257,8 +257,11 @@ impl Visitor<'_> {
 
     /// The next line, without its end; at most up to `until`.
     pub(crate) fn line(&mut self, until: Deadline) -> Result<Vec<u8>, Quiet> {
+        let mut seen = 0;
         loop {
-            if let Some(end) = self.heard.iter().position(|b| *b == b'\n') {
+            let news = &self.heard[seen..];
+            if let Some(end) = news.iter().position(|b| *b == b'\n') {
+                let end = seen + end;
                 let mut line: Vec<u8> = self.heard.drain(..=end).collect();
                 line.pop();
                 if line.ends_with(b"\r") {
@@ -266,6 +269,7 @@ impl Visitor<'_> {
                 }
                 return Ok(line);
             }
+            seen = self.heard.len();
             self.listen(until)?;
         }
     }
