@@ -111,7 +111,11 @@ const WRONG: &[(&str, &str, &str)] = &[
         "not told when somebody comes",
     ),
     ("ex03_chunks", "lines, not chunks", "taken for one line"),
-    ("ex03_first_line", "lines, not chunks", "half a line, or half a character"),
+    (
+        "ex03_first_line",
+        "lines, not chunks",
+        "half a line, or half a character",
+    ),
     ("ex03_half_line", "lines, not chunks", "BufRead::lines"),
     ("ex03_lossy_chunks", "lines, not chunks", "once and unchanged"),
     ("ex03_mixed_lines", "a crowd", "several threads write"),
