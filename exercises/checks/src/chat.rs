@@ -440,30 +440,7 @@ fn crowd(trial: &Trial) -> Result<(), Finding> {
     let visitors: Result<Vec<_>, _> =
         names.map(|name| server.visit(&name)).collect();
     let mut visitors = visitors?;
-    if let [first, second, others @ ..] = &mut visitors[..] {
-        introduce(first, second)?;
-        introduce(second, first)?;
-        // Once one has heard the call, most others have.
-        let until = Deadline::after(CALL_TIME);
-        for (nth, other) in others.iter_mut().enumerate() {
-            introduce(first, other).map_err(|finding| {
-                finding.meaning(
-                    "not all visitors are in the room at once: there are too \
-                     few threads, or they wait for each other. Where lines \
-                     are mixed, several threads write to one connection at \
-                     the same time.",
-                )
-            })?;
-            if until.is_over() {
-                return Err(Finding::new(
-                    format!("{nth} heard a line in {CALL_TIME:?}"),
-                    format!("all {CROWD} hear it at once"),
-                    "the server asks one visitor after the other whether \
-                     there is something to read, and waits for each.",
-                ));
-            }
-        }
-    }
+    all_hear_the_first(&mut visitors)?;
     let addresses: Vec<_> =
         visitors.iter().map(|v| v.address.to_string()).collect();
     for round in 1..=ROUNDS {
@@ -474,6 +451,34 @@ fn crowd(trial: &Trial) -> Result<(), Finding> {
             }
         }
         visitors.iter_mut().try_for_each(|v| hears_all(v, &addresses))?;
+    }
+    Ok(())
+}
+
+/// All visitors are in the room when they have heard the first one.
+fn all_hear_the_first(visitors: &mut [Visitor<'_>]) -> Result<(), Finding> {
+    let [first, second, others @ ..] = visitors else { return Ok(()) };
+    let not_all = |finding: Finding| {
+        finding.meaning(
+            "not all visitors are in the room at once: there are too few \
+             threads, or they wait for each other. Where lines are mixed, \
+             several threads write to one connection at the same time.",
+        )
+    };
+    introduce(first, second).map_err(not_all)?;
+    introduce(second, first).map_err(not_all)?;
+    // Once one has heard the call, most others have.
+    let until = Deadline::after(CALL_TIME);
+    for (nth, other) in others.iter_mut().enumerate() {
+        introduce(first, other).map_err(not_all)?;
+        if until.is_over() {
+            return Err(Finding::new(
+                format!("{nth} heard a line in {CALL_TIME:?}"),
+                format!("all {CROWD} hear it at once"),
+                "the server asks one visitor after the other whether there is \
+                 something to read, and waits for each.",
+            ));
+        }
     }
     Ok(())
 }

@@ -99,7 +99,8 @@ fn row(f: &mut fmt::Formatter<'_>, head: &str, text: &str) -> fmt::Result {
 fn wrapped(line: &str, width: usize) -> Vec<String> {
     let indent = line.len() - line.trim_start().len();
     let mut lines = vec![" ".repeat(indent)];
-    for word in line.split_whitespace() {
+    // Several spaces in a row stay: they may be what is wrong.
+    for word in line.trim_start().split(' ') {
         let last = lines.last_mut().filter(|last| {
             last.trim().is_empty()
                 || last.chars().count() + 1 + word.chars().count() <= width

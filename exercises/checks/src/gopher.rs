@@ -5,6 +5,7 @@ use std::io;
 use std::net::ToSocketAddrs;
 use std::path::Path;
 use std::sync::LazyLock;
+use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -39,6 +40,9 @@ const LARGE: usize = 8 * 1024 * 1024;
 
 /// How many visitors are silent while another one asks.
 const SILENT: usize = 20;
+
+/// A silence for which nobody is let go.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// What stands in files outside the folder.
 const SECRET: &str = "nobody-may-read-this";
@@ -243,11 +247,17 @@ fn item(line: &str) -> Option<Item> {
 fn find(items: &[Item], name: &str) -> Result<Item, Finding> {
     let found = items.iter().find(|item| item.name == name);
     found.cloned().ok_or_else(|| {
-        let names: Vec<_> = items.iter().map(|item| &*item.name).collect();
+        let names = items.iter().map(|item| format!("{:?}", item.name));
+        let means = if items.iter().any(|item| item.kind == '3') {
+            "a selector that must be known was answered with an error."
+        } else {
+            "the folder is not read in full, or NAME is not the file's name. \
+             It stands directly behind TYPE, without a space or a tab."
+        };
         Finding::new(
-            format!("a menu with: {}", names.join(", ")),
-            format!("an entry with the name {name}"),
-            "the folder is not read in full, or NAME is not the file's name.",
+            format!("a menu with {}", names.collect::<Vec<_>>().join(", ")),
+            format!("an entry with the name {name:?}"),
+            means,
         )
     })
 }
@@ -292,8 +302,8 @@ fn leads_here(item: &Item, server: &Server<'_>) -> Result<(), Finding> {
     Err(Finding::new(
         format!("HOST and PORT of {}: {place}", item.name),
         format!("HOST and PORT: {}", server.address),
-        "a visitor goes where the menu says, with port 0 too: the port is \
-         the one that is really bound.",
+        "a visitor goes where the menu says. HOST is the address alone, and \
+         PORT the port that is really bound, with --port 0 too.",
     ))
 }
 
@@ -303,6 +313,7 @@ fn texts(trial: &Trial) -> Result<(), Finding> {
     let items = fetch_menu(&server, "")?;
     for (name, content, expected) in TEXTS {
         let item = find(&items, name)?;
+        trial.note(format!("{name} has {}", quoted(content.as_bytes())));
         let came = fetch(&server, "A", &item.selector)?;
         compare_text(content, &came, expected)?;
     }
@@ -336,9 +347,11 @@ fn compare_text(
     } else if came == content.as_bytes() {
         "the file was sent as it is. A text is sent line by line, each ended \
          with \\r\\n, and after the last comes \".\\r\\n\"."
+    } else if content.is_empty() {
+        "an empty file is a text without lines: its answer is the dot alone."
     } else if !came.ends_with(b".\r\n") {
         "the last line, \".\\r\\n\", is missing, or ends with \\n alone."
-    } else if content.contains('.') && !content.contains("end") {
+    } else if content.contains('.') {
         "dot-stuffing: every line that begins with a dot gets one more. A \
          reader would take a line with a dot alone for the end."
     } else {
@@ -418,7 +431,18 @@ fn folders(trial: &Trial) -> Result<(), Finding> {
     let deeper = fetch_menu(&server, &deeper.selector)?;
     let selector = find(&deeper, "leaf.txt")?.selector;
     let came = fetch(&server, "A", selector)?;
-    compare_text("at the end\n", &came, "at the end\r\n.\r\n")
+    compare_text("at the end\n", &came, "at the end\r\n.\r\n")?;
+
+    // The same folder by another name, as "." would be one.
+    let dir = format!("{}/sub/..", world.dir());
+    let server = trial.start(&["--port", "0", "--dir", &dir])?;
+    let means = "the folder may be given in any form, such as \".\". Both \
+                 paths have to be canonical before they are compared.";
+    fetch_menu(&server, "")
+        .and_then(|items| find(&items, "notes.txt"))
+        .and_then(|item| fetch(&server, "A", item.selector))
+        .and_then(|came| compare_text(TEXTS[0].1, &came, TEXTS[0].2))
+        .map_err(|finding| finding.meaning(means))
 }
 
 fn outside(trial: &Trial) -> Result<(), Finding> {
@@ -434,27 +458,53 @@ fn outside(trial: &Trial) -> Result<(), Finding> {
              without an answer.",
         ));
     }
-    fetch_menu(&server, "").map_err(|finding| {
+    let menu = fetch_menu(&server, "").map_err(|finding| {
         finding.harm("asking for what is not there has ended the program.")
     })?;
-    let known = find(&fetch_menu(&server, "")?, "notes.txt")?.selector;
+    let known = find(&menu, "notes.txt")?.selector;
     for path in forbidden(world.root.path()) {
         // As it is, and in the form that this server's selectors have.
-        for selector in [path.clone(), known.replace("notes.txt", &path)] {
+        let mut selectors = vec![path.clone()];
+        let same_form = known.replace("notes.txt", &path);
+        if ![&path, &known].contains(&&same_form) {
+            selectors.push(same_form);
+        }
+        let mut visitors = Vec::new();
+        for selector in selectors {
             let mut visitor = server.visit("A")?;
             visitor.send(format!("{selector}\r\n"))?;
-            // A server may also just hang up.
-            let (bytes, _) = visitor.hear_out(soon());
-            let text = String::from_utf8_lossy(&bytes);
-            // An error may repeat what was asked for.
-            let named =
-                text.contains(NEIGHBOUR) && !selector.contains(NEIGHBOUR);
-            if text.contains(SECRET) || text.contains("diary.txt") || named {
-                return Err(leak(&bytes, &path));
-            }
+            visitors.push((visitor, selector));
+        }
+        for (visitor, selector) in visitors {
+            refuses(visitor, &selector, &path)?;
         }
     }
     fetch_menu(&server, "").map(drop)
+}
+
+/// The answer to a forbidden selector shows nothing. It may be an error; a
+/// server may also just hang up.
+fn refuses(
+    mut visitor: Visitor<'_>,
+    selector: &str,
+    path: &str,
+) -> Result<(), Finding> {
+    let (bytes, quiet) = visitor.hear_out(soon());
+    let text = String::from_utf8_lossy(&bytes);
+    // An error may repeat what was asked for.
+    let named = text.contains(NEIGHBOUR) && !selector.contains(NEIGHBOUR);
+    let listed = text.contains("diary.txt") && !selector.contains("diary.txt");
+    if text.contains(SECRET) || listed || named {
+        return Err(leak(&bytes, path));
+    }
+    if quiet == Quiet::Silence {
+        return Err(Finding::new(
+            format!("{}, then {quiet}", quoted(&bytes)),
+            format!("an error for {selector:?}, then the end"),
+            "what is refused is answered, too: the visitor waits.",
+        ));
+    }
+    Ok(())
 }
 
 /// Paths that lead outside, or would if they were trusted.
@@ -468,6 +518,7 @@ fn forbidden(root: &Path) -> Vec<String> {
         format!("..\\{NEIGHBOUR}"),
         "..".to_owned(),
         "../".to_owned(),
+        format!("%2e%2e/{NEIGHBOUR}"),
         "sub/../..".to_owned(),
         absolute(NEIGHBOUR),
         absolute(""),
@@ -506,12 +557,10 @@ fn leak(bytes: &[u8], path: &str) -> Finding {
 fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     let world = World::with_large()?;
     let server = world.start(trial)?;
-    let large = find(&fetch_menu(&server, "")?, "large.bin")?.selector;
-    trial.note(format!("{SILENT} visitors are silent"));
-    let mut silent = Vec::new();
-    for nth in 0..SILENT {
-        silent.push(server.visit(&format!("silent {nth}"))?);
-    }
+    let menu = fetch_menu(&server, "")?;
+    let large = find(&menu, "large.bin")?.selector;
+    let blob = find(&menu, "blob.bin")?.selector;
+    let mut silent = server.silent_visits(SILENT)?;
     let means = "the server talks to one visitor at a time, or to a few: it \
                  waits for those who are silent, or do not read. Each needs a \
                  thread of their own.";
@@ -524,6 +573,8 @@ fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     slow.wait_for_bytes();
     trial.note("S does not read the answer");
     fetch(&server, "B", "").map_err(busy)?;
+    fetch(&server, "C", &blob).map_err(busy)?;
+    thread::sleep(SILENCE);
     drop(slow);
 
     if let Some(first) = silent.first_mut() {

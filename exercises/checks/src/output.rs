@@ -2,8 +2,7 @@
 //! because its pipe is full; kept only up to a limit, for it may never end.
 
 use std::collections::VecDeque;
-use std::fmt::Write;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
@@ -115,6 +114,26 @@ impl Output {
         self.next_line(Deadline::after(Duration::ZERO)).ok()
     }
 
+    /// Waits until a line that nobody has looked at is as asked for, and leaves
+    /// it there.
+    pub(crate) fn will_have(
+        &self,
+        as_asked: impl Fn(&str) -> bool,
+        until: Deadline,
+    ) -> bool {
+        let mut state = self.lock();
+        loop {
+            if state.lines.iter().any(|line| as_asked(line)) {
+                return true;
+            }
+            let Some(left) = until.left().filter(|_| !state.ended) else {
+                return false;
+            };
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
     /// Waits until the pipe has ended.
     pub(crate) fn wait_for_end(&self, until: Deadline) {
         let mut state = self.lock();
@@ -135,13 +154,13 @@ impl Output {
     /// The beginning and the end of all that was printed.
     pub(crate) fn excerpt(&self) -> String {
         let state = self.lock();
-        let mut text = String::from_utf8_lossy(&state.head).into_owned();
-        let tail: Vec<u8> = state.tail.iter().copied().collect();
-        let left_out = state.total - state.head.len() - tail.len();
+        let mut bytes = state.head.clone();
+        let left_out = state.total - state.head.len() - state.tail.len();
         if left_out > 0 {
-            let _ = write!(text, "\n… ({left_out} bytes left out)\n");
+            let _ = write!(bytes, "\n… ({left_out} bytes left out)\n");
         }
-        text.push_str(&String::from_utf8_lossy(&tail));
+        bytes.extend(&state.tail);
+        let text = String::from_utf8_lossy(&bytes);
         // No program plays with the terminal of whoever reads this.
         text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
     }

@@ -1,5 +1,6 @@
 //! ex04: syslog over TCP with octet counting, RFC 6587, section 3.4.1.
 
+use std::cell::OnceCell;
 use std::thread;
 use std::time::Duration;
 
@@ -37,11 +38,49 @@ const LIMIT: usize = 8192;
 /// How many senders are silent while another one talks.
 const SILENT: usize = 20;
 
-/// Time enough for the server to read what has come.
+/// In this time a server has usually read what has come. On a machine that is
+/// too busy for that, the check is only milder.
 const PAUSE: Duration = Duration::from_millis(100);
 
-fn start(trial: &Trial) -> Result<Server<'_>, Finding> {
-    trial.start(&["--port", "0"])
+/// A silence for which nobody is let go.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// The tag of a message that the program prints.
+const TAG: &str = "[RECEIVED]";
+
+/// A log server, and how it prints.
+struct Logger<'t> {
+    server: Server<'t>,
+    /// Whether its messages have the tag. If so, its other lines are none.
+    tagged: OnceCell<bool>,
+}
+
+fn start(trial: &Trial) -> Result<Logger<'_>, Finding> {
+    let server = trial.start(&["--port", "0"])?;
+    Ok(Logger { server, tagged: OnceCell::new() })
+}
+
+impl Logger<'_> {
+    fn visit(&self, name: &str) -> Result<Visitor<'_>, Finding> {
+        self.server.visit(name)
+    }
+
+    /// The lines that were printed by now.
+    fn lines_so_far(&self) -> Vec<String> {
+        let stdout = &self.server.process.stdout;
+        std::iter::from_fn(|| stdout.line_so_far()).collect()
+    }
+
+    /// Whether a line, in which words of a message stand, is that message. It
+    /// may also be a trace, or speak of an error.
+    fn is_message(&self, line: &str) -> bool {
+        let tagged = |line: &str| line.starts_with(TAG);
+        let stdout = &self.server.process.stdout;
+        tagged(line)
+            || !self.tagged.get_or_init(|| {
+                stdout.will_have(tagged, Deadline::after(2 * PAUSE))
+            })
+    }
 }
 
 fn soon() -> Deadline {
@@ -56,10 +95,10 @@ fn frame(message: impl AsRef<[u8]>) -> Vec<u8> {
 /// Waits until the program prints a line with all of `words`; returns the
 /// lines before it.
 ///
-/// The lines are compared by words, since a program may show a message cut, or
-/// with other escapes than ours.
+/// The lines are compared by words, since a program may use other escapes than
+/// ours.
 fn prints(
-    server: &Server<'_>,
+    logger: &Logger<'_>,
     words: &[&str],
     means: &str,
 ) -> Result<Vec<String>, Finding> {
@@ -67,38 +106,62 @@ fn prints(
     let mut others = Vec::new();
     let expected = format!("a line on stdout with {}", words.join(" and "));
     loop {
-        match server.process.stdout.next_line(until) {
-            Ok(line) if words.iter().all(|word| line.contains(word)) => {
+        let why = match logger.server.process.stdout.next_line(until) {
+            Ok(line)
+                if words.iter().all(|word| line.contains(word))
+                    && logger.is_message(&line) =>
+            {
                 return Ok(others);
             }
-            Ok(line) => others.push(line),
-            Err(NoLine::Flood) => {
-                let means = "the program prints in an endless loop.";
-                let came = "more lines than anybody can read";
-                return Err(Finding::new(came, expected, means));
+            Ok(line) => {
+                others.push(line);
+                if !until.is_over() {
+                    continue;
+                }
+                NoLine::Silence
             }
-            Err(_) => return Err(not_printed(&others, expected, means)),
-        }
+            Err(why) => why,
+        };
+        return Err(not_printed(&others, why, expected, means));
     }
 }
 
-fn not_printed(others: &[String], expected: String, means: &str) -> Finding {
+fn not_printed(
+    others: &[String],
+    why: NoLine,
+    expected: String,
+    means: &str,
+) -> Finding {
     let last: Vec<_> = others.iter().rev().take(4).rev().cloned().collect();
+    let (end, means) = match why {
+        NoLine::Silence => (format!("and no more in {ANSWER_TIME:?}"), means),
+        NoLine::Ended => ("then the end of stdout".to_owned(), means),
+        NoLine::Flood => {
+            let means = "the program prints in an endless loop.";
+            ("then more than 1 MiB of lines".to_owned(), means)
+        }
+    };
     let came = if last.is_empty() {
-        format!("no line on stdout in {ANSWER_TIME:?}")
+        format!("no line on stdout, {end}")
     } else {
-        format!("on stdout:\n{}", last.join("\n"))
+        format!("on stdout:\n{}\n({end})", last.join("\n"))
     };
     Finding::new(came, expected, means)
 }
 
 /// The program has printed no message with `word` so far. It may speak of it
 /// under another tag, such as `[ERROR]`.
-fn not_yet(lines: &[String], word: &str, means: &str) -> Result<(), Finding> {
-    let message =
-        |line: &str| !line.starts_with('[') || line.starts_with("[RECEIVED]");
-    let mut found = lines.iter().filter(|line| line.contains(word));
-    let Some(line) = found.find(|line| message(line)) else {
+fn not_yet(
+    logger: &Logger<'_>,
+    lines: &[String],
+    word: &str,
+    means: &str,
+) -> Result<(), Finding> {
+    let other_tag =
+        |line: &str| line.starts_with('[') && !line.starts_with(TAG);
+    let mut found =
+        lines.iter().filter(|line| line.contains(word) && !other_tag(line));
+    let Some(line) = found.find(|line| logger.is_message(line)) else {
         return Ok(());
     };
     let came = format!("on stdout:\n{line}");
@@ -109,13 +172,20 @@ fn one_message(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let mut a = server.visit("A")?;
     a.send(frame("<13>a: hello-server"))?;
-    let means = "the program does not read the message, or prints it only \
-                 when the connection ends, or keeps its output in a buffer.";
+    let means = "the program does not read the message, or waits for a line \
+                 feed, which a message need not have; or it prints only when \
+                 the connection ends, or keeps its output in a buffer.";
     prints(&server, &["hello-server"], means)?;
     a.send(frame("<13>a: hello-again"))?;
     let means = "the program reads one message and no more.";
     prints(&server, &["hello-again"], means)?;
-    Ok(())
+    let (answer, _) = a.hear_out(Deadline::after(PAUSE));
+    if answer.is_empty() {
+        return Ok(());
+    }
+    let means = "senders of syslog do not read: the answers of such a server \
+                 pile up until nothing goes any more.";
+    Err(Finding::new(quoted(&answer), "no answer to the sender", means))
 }
 
 fn one_segment(trial: &Trial) -> Result<(), Finding> {
@@ -132,8 +202,7 @@ fn one_segment(trial: &Trial) -> Result<(), Finding> {
         seen.extend(prints(&server, &[word], means)?);
     }
     // Each came alone, and in order: nothing was passed over.
-    words.iter().try_for_each(|word| not_yet(&seen, word, means))?;
-    Ok(())
+    words.iter().try_for_each(|word| not_yet(&server, &seen, word, means))
 }
 
 fn many_segments(trial: &Trial) -> Result<(), Finding> {
@@ -142,14 +211,13 @@ fn many_segments(trial: &Trial) -> Result<(), Finding> {
     let means = "one read was taken for one message, or for one length. It \
                  returned only a part: read on until all octets are there.";
     let message = frame("<13>a: in-small-pieces");
-    let (begin, last) = message.split_at(message.len() - 1);
+    let (all_but_one, last) = message.split_at(message.len() - 1);
+    let (length, begin) = all_but_one.split_at(3);
     let hung_up = |finding: Finding| finding.meaning(means);
-    let (length, begin) = begin.split_at(3);
     a.send_in_bytes(length, 2 * PAUSE).map_err(hung_up)?;
     a.send_in_bytes(begin, Duration::from_millis(15)).map_err(hung_up)?;
     thread::sleep(PAUSE);
-    let so_far = std::iter::from_fn(|| server.process.stdout.line_so_far());
-    not_yet(&so_far.collect::<Vec<_>>(), "in-small", means)?;
+    not_yet(&server, &server.lines_so_far(), "in-small", means)?;
     a.send(last).map_err(hung_up)?;
     prints(&server, &["in-small-pieces"], means)?;
 
@@ -201,15 +269,10 @@ fn octets(trial: &Trial) -> Result<(), Finding> {
 
 fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    trial
-        .note(format!("{SILENT} senders: some say nothing, others only begin"));
-    let mut silent = Vec::new();
-    for nth in 0..SILENT {
-        let mut visitor = server.visit(&format!("silent {nth}"))?;
-        if nth % 2 == 1 {
-            visitor.say("20 <13>late-")?;
-        }
-        silent.push(visitor);
+    let mut silent = server.server.silent_visits(SILENT)?;
+    trial.note("every other one begins: \"20 <13>late-\"");
+    for visitor in silent.iter_mut().skip(1).step_by(2) {
+        visitor.say("20 <13>late-")?;
     }
     let mut a = server.visit("A")?;
     a.send(frame("<13>not-silent"))?;
@@ -217,6 +280,7 @@ fn many_at_once(trial: &Trial) -> Result<(), Finding> {
                  for the silent ones and does not read what A says. Each \
                  connection needs a thread of its own.";
     prints(&server, &["not-silent"], means)?;
+    thread::sleep(SILENCE);
     let means = "a sender who was silent for a while was given up.";
     if let [first, second, ..] = &mut silent[..] {
         first.send(frame("<13>early-bird"))?;
@@ -224,8 +288,8 @@ fn many_at_once(trial: &Trial) -> Result<(), Finding> {
         second.send("but-whole")?;
         let words = ["late-", "but-whole"];
         let too_few = "20 octets were announced, and 18 have come so far.";
-        let so_far = std::iter::from_fn(|| server.process.stdout.line_so_far());
-        not_yet(&so_far.collect::<Vec<_>>(), "late-", too_few)?;
+        thread::sleep(PAUSE);
+        not_yet(&server, &server.lines_so_far(), "late-", too_few)?;
         second.send("!!")?;
         prints(&server, &words, means)?;
     }
@@ -237,10 +301,11 @@ fn bad_lengths(trial: &Trial) -> Result<(), Finding> {
     let mut good = server.visit("a good sender")?;
     let longest = format!("{:x<LIMIT$}", "<13>just-fits ");
     good.send([frame(longest), frame("<13>after-it")].concat())?;
-    let means = "a message as long as the limit is not over it.";
+    let means = "8,192 octets is the limit, and a message exactly that long \
+                 is not over it. The header does not count.";
     prints(&server, &["just-fits"], means)?;
     prints(&server, &["after-it"], means)?;
-    let digits = "1".repeat(5000);
+    let endless = "1".repeat(5000);
     let bad = [
         "abc <13>bad",
         "+7 <13>bad",
@@ -249,7 +314,7 @@ fn bad_lengths(trial: &Trial) -> Result<(), Finding> {
         "<13>no length\n",
         "1000000000 ",
         "99999999999999999999999999 <13>bad",
-        &digits,
+        &endless,
     ];
     let mut visitors = Vec::new();
     trial.note(format!("{} bad senders, each with a bad length", bad.len()));
@@ -263,8 +328,12 @@ fn bad_lengths(trial: &Trial) -> Result<(), Finding> {
     }
     good.send(frame("<13>still-here"))?;
     let means = "a length that is none ended more than its own connection.";
-    prints(&server, &["still-here"], means).map_err(|f| f.harm(means))?;
-    Ok(())
+    let seen = prints(&server, &["still-here"], means);
+    let seen = seen.map_err(|finding| finding.harm(means))?;
+    let tagged: Vec<_> =
+        seen.into_iter().filter(|line| line.starts_with(TAG)).collect();
+    let means = "what follows a length that is none was taken for a message.";
+    not_yet(&server, &tagged, "<13>ba", means)
 }
 
 /// The server closes a connection on which nothing good can come any more.
@@ -281,6 +350,11 @@ fn closes(visitor: &mut Visitor<'_>, sent: &str) -> Result<(), Finding> {
         [b'1', .., b' '] => {
             "the program believes any length, and waits for a message that \
              long. Compare the length with the limit before you read on."
+        }
+        [b'9', ..] => {
+            "the number does not fit into its type, and the error was \
+             passed over. Whoever stops at the first digit over the limit \
+             never gets so far."
         }
         [b'1', ..] => {
             "the program waits for a space that may never come. Give up at \
@@ -306,7 +380,8 @@ fn bad_senders(trial: &Trial) -> Result<(), Finding> {
     let harmed = "one sender's trouble has ended the program or its loop: \
                   unwrap or ? where the sender may be gone.";
     let harm = |finding: Finding| finding.harm(harmed);
-    misbehave(&server).map_err(harm)?;
+    cut_off(&server)?;
+    misbehave(&server.server).map_err(harm)?;
 
     good.send(frame("<13>good-old"))?;
     let mut seen = prints(&server, &["good-old"], harmed).map_err(harm)?;
@@ -315,17 +390,28 @@ fn bad_senders(trial: &Trial) -> Result<(), Finding> {
     seen.extend(prints(&server, &["good-new"], harmed).map_err(harm)?);
     let means = "a message whose end never came was printed as if it were \
                  whole.";
-    not_yet(&seen, "cut-off-before", means)?;
-    not_yet(&seen, "broken-off", means)
+    not_yet(&server, &seen, "cut-off-before", means)?;
+    not_yet(&server, &seen, "broken-off", means)
 }
 
-/// Frames that are cut off, connections that break, and a flood.
-fn misbehave(server: &Server<'_>) -> Result<(), Finding> {
-    let mut cut = server.visit("a sender who is cut off")?;
+/// A frame without its end, and the end of the stream.
+fn cut_off(logger: &Logger<'_>) -> Result<(), Finding> {
+    let mut cut = logger.visit("a sender who is cut off")?;
     cut.send("40 <13>cut-off-before")?;
     cut.end();
-    // Servers that close in return do so soon.
-    let _ = cut.hear_out(Deadline::after(10 * PAUSE));
+    if let (_, Quiet::Silence) = cut.hear_out(soon()) {
+        return Err(Finding::new(
+            format!("to {}: {}", cut.name(), Quiet::Silence),
+            "the end of the connection: nothing more can come",
+            "the end of the stream inside a frame was passed over: read \
+             returns 0 again and again.",
+        ));
+    }
+    Ok(())
+}
+
+/// Connections that break inside a frame or before it, and a flood.
+fn misbehave(server: &Server<'_>) -> Result<(), Finding> {
     for _ in 0..10 {
         let mut bad = server.visit("a bad sender")?;
         bad.send("40 <13>broken-off")?;

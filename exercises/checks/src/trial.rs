@@ -276,7 +276,7 @@ impl Process {
         let begun = self.stdout.begun();
         let (came, means) = match why {
             NoLine::Flood => (
-                "more lines than a server prints before it listens".to_owned(),
+                "over 1 MiB of lines before the program listens".to_owned(),
                 "the program prints in an endless loop.",
             ),
             NoLine::Ended => match self.wait(Deadline::after(LOOK_TIME * 20)) {

@@ -46,6 +46,20 @@ impl Server<'_> {
         self.visitor(name, connected)
     }
 
+    /// Visitors who connect and say nothing.
+    pub(crate) fn silent_visits(
+        &self,
+        count: usize,
+    ) -> Result<Vec<Visitor<'_>>, Finding> {
+        self.trial.note(format!("{count} visitors connect and are silent"));
+        let visit = |nth| {
+            let connected =
+                TcpStream::connect_timeout(&self.address, ANSWER_TIME);
+            self.unnoted(&format!("silent {nth}"), connected)
+        };
+        (1..=count).map(visit).collect()
+    }
+
     /// Connects with as little room for unread bytes as the system allows.
     pub(crate) fn visit_with_little_room(
         &self,
@@ -85,6 +99,17 @@ impl Server<'_> {
         name: &str,
         connected: io::Result<TcpStream>,
     ) -> Result<Visitor<'_>, Finding> {
+        let visitor = self.unnoted(name, connected)?;
+        let own = visitor.address;
+        self.trial.note(format!("{name} connects, from {own}"));
+        Ok(visitor)
+    }
+
+    fn unnoted(
+        &self,
+        name: &str,
+        connected: io::Result<TcpStream>,
+    ) -> Result<Visitor<'_>, Finding> {
         let address = self.address;
         let connected = connected.and_then(|connection| {
             connection.set_nodelay(true)?;
@@ -100,7 +125,6 @@ impl Server<'_> {
                  listener, or prints an address on which it does not listen.",
             )
         })?;
-        self.trial.note(format!("{name} connects, from {own}"));
         let name = name.to_owned();
         let (trial, heard) = (self.trial, Vec::new());
         Ok(Visitor { trial, name, address: own, connection, heard })
