@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::Receiver;
@@ -69,20 +69,22 @@ impl Lab<'_> {
         program: &Path,
     ) -> io::Result<Verdict> {
         let folder = tempfile::Builder::new().tempdir_in(self.scratch)?;
-        let words = folder.path().join("words");
-        let mut command = command(folder.path(), &words)?;
+        // Without a name: the program could put a pipe in its place, or a
+        // link, and we would wait for ever or show what is not its own.
+        let words = tempfile::tempfile_in(folder.path())?;
+        let mut command = command(folder.path(), words.try_clone()?)?;
         command.arg(FLAG).arg(exercise.name).arg(program);
         let mut child = self.household.start(&mut command)?;
         let heard = listen(&mut child);
         let ended = self.household.wait(&mut child, self.limit, self.stop);
         let lines = process::drained(&heard?);
-        let words = first_of(&words);
+        let words = first_of(words);
         Ok(verdict(exercise, &read(&lines), &ended, self.limit, &words))
     }
 }
 
 /// The grader itself, in an empty folder.
-fn command(folder: &Path, words: &Path) -> io::Result<Command> {
+fn command(folder: &Path, words: File) -> io::Result<Command> {
     let (home, temp) = (folder.join("home"), folder.join("temp"));
     fs::create_dir(&home)?;
     fs::create_dir(&temp)?;
@@ -100,7 +102,7 @@ fn command(folder: &Path, words: &Path) -> io::Result<Command> {
     command.current_dir(&home);
     // While we hold the pipe to its stdin, it knows that we live.
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    command.stderr(File::create(words)?);
+    command.stderr(words);
     Ok(command)
 }
 
@@ -109,10 +111,10 @@ fn listen(child: &mut Child) -> io::Result<Receiver<Vec<u8>>> {
     process::drain(stdout.ok_or(io::ErrorKind::BrokenPipe)?, REPORT)
 }
 
-fn first_of(words: &Path) -> String {
+fn first_of(mut words: File) -> String {
     let mut first = Vec::new();
-    if let Ok(file) = File::open(words) {
-        let _ = file.take(REPORT).read_to_end(&mut first);
+    if words.rewind().is_ok() {
+        let _ = words.take(REPORT).read_to_end(&mut first);
     }
     String::from_utf8_lossy(&first).into_owned()
 }

@@ -27,6 +27,7 @@ static GRADED: LazyLock<(Class, Output)> = LazyLock::new(|| {
     time(&class, "d stubborn", include_str!("programs/stubborn.rs"));
     time(&class, "e swarm", include_str!("programs/swarm.rs"));
     time(&class, "f killer", include_str!("programs/killer.rs"));
+    time(&class, "f pipe", include_str!("programs/pipe.rs"));
     links(&class);
     foreign(&class);
     helpers(&class);
@@ -143,6 +144,11 @@ fn whoever_kills_the_check_is_not_judged() {
     let test = test("f killer", 2);
     assert!(test.output().contains("SIGKILL"), "{}", test.output());
     assert_eq!((test.status(), test.score().0), ("failed", 0));
+}
+
+#[test]
+fn whoever_puts_pipes_in_our_way_is_judged() {
+    assert!(row("f pipe").contains("rung 1"), "{}", row("f pipe"));
 }
 
 #[test]
