@@ -133,7 +133,9 @@ fn harmless(c: char) -> char {
     // These turn the direction of the text round.
     let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let control = c.is_control() && c != '\n' && c != '\t';
-    if turns || control { '\u{fffd}' } else { c }
+    // One of these, which XML forbids, would spoil the file of a whole class.
+    let none = matches!(c, '\u{fffe}' | '\u{ffff}');
+    if turns || control || none { '\u{fffd}' } else { c }
 }
 
 #[cfg(test)]
@@ -151,5 +153,10 @@ mod tests {
     #[test]
     fn a_terminal_is_not_played_with() {
         assert_eq!(plain("a\x1b[2J\u{202e}b\n"), "a\u{fffd}[2J\u{fffd}b\n");
+    }
+
+    #[test]
+    fn what_xml_forbids_is_left_out() {
+        assert_eq!(plain("a\u{fffe}b\u{ffff}"), "a\u{fffd}b\u{fffd}");
     }
 }
