@@ -80,13 +80,18 @@ impl Work {
         }
         if !from.is_dir() {
             let content = fs::read(from)?;
-            if fs::read(to).is_ok_and(|ours| ours == content) {
+            // A program may have put a pipe or a link there.
+            let found = fs::symlink_metadata(to);
+            if found.is_ok_and(|found| found.is_file())
+                && fs::read(to).is_ok_and(|ours| ours == content)
+            {
                 return Ok(());
             }
             remove(to)?;
             return fs::write(to, content);
         }
-        if !to.is_dir() {
+        let found = fs::symlink_metadata(to);
+        if !found.is_ok_and(|found| found.is_dir()) {
             remove(to)?;
             fs::create_dir(to)?;
         }
@@ -202,12 +207,35 @@ fn claim(root: &Path) -> io::Result<File> {
 fn remove(path: &Path) -> io::Result<()> {
     let found = fs::symlink_metadata(path);
     let removed = match found {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path).or_else(|_| {
+            open_up(path);
+            fs::remove_dir_all(path)
+        }),
         _ => fs::remove_file(path),
     };
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
+    }
+}
+
+/// Lets us into all folders below `folder`: a program may have locked some.
+fn open_up(folder: &Path) {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let ours = fs::Permissions::from_mode(0o700);
+            // What cannot be opened is not removed, which is reported.
+            let _ = fs::set_permissions(&folder, ours);
+        }
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        let inner = entries.flatten().filter(|entry| {
+            // A link is none.
+            entry.file_type().is_ok_and(|kind| kind.is_dir())
+        });
+        folders.extend(inner.map(|entry| entry.path()));
     }
 }
 
@@ -235,6 +263,46 @@ mod tests {
         let error = Work::open(Some(root.path())).unwrap_err();
 
         assert!(error.to_string().contains("another grader"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_a_program_has_locked_is_removed() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let root = tempfile::tempdir().unwrap();
+        let locked = root.path().join("a/locked");
+        fs::create_dir_all(locked.join("b")).unwrap();
+        fs::write(locked.join("b/c"), "").unwrap();
+        let nobody = fs::Permissions::from_mode(0o000);
+        fs::set_permissions(&locked, nobody).unwrap();
+
+        remove(&root.path().join("a")).unwrap();
+
+        assert!(!root.path().join("a").exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_program_has_put_into_the_tree_is_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let work = Work::open(Some(root.path())).unwrap();
+        let thesis = root.path().join("elsewhere/thesis");
+        fs::create_dir(root.path().join("elsewhere")).unwrap();
+        fs::write(&thesis, "my thesis").unwrap();
+        let (folder, file) =
+            (work.tree().join("lessons"), work.tree().join("Cargo.lock"));
+        fs::remove_dir_all(&folder).unwrap();
+        std::os::unix::fs::symlink(root.path().join("elsewhere"), &folder)
+            .unwrap();
+        fs::remove_file(&file).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&file).status();
+        assert!(made.unwrap().success());
+
+        work.refresh().unwrap();
+
+        assert!(thesis.exists());
+        assert!(!folder.is_symlink() && file.is_file());
     }
 
     #[test]
