@@ -77,7 +77,7 @@ impl Bench<'_> {
     /// Compiles the dependencies, if that is still to be done.
     ///
     /// # Errors
-    /// When they do not compile: then no submission would.
+    /// When they do not compile: then no submission would. Or at Ctrl-C.
     pub fn prepare(&self) -> Result<(), Failure> {
         let failure = |why: &dyn std::fmt::Display| {
             let what = "cannot build the exercises' dependencies";
@@ -94,6 +94,11 @@ impl Bench<'_> {
             Err(failure(&plain(run.words.trim_end())))
         };
         built().or_else(|_| {
+            if self.stop.requested() {
+                let what = "nothing is graded";
+                let advice = "Start again; what is compiled stays.";
+                return Err(Failure::new(what, "Ctrl-C", advice));
+            }
             // Perhaps they were never fetched. All variables are kept here:
             // some networks have a proxy.
             let mut fetch = Command::new(cargo_program());

@@ -86,6 +86,9 @@ impl Grader {
         // Somebody else's program may be to blame, so each gets a second
         // chance, alone.
         for (nth, exercise) in again {
+            if stop.requested() {
+                break;
+            }
             for other in checks::ALL {
                 // What fails here fails in `build`, too, and is reported.
                 let _ = self.work.clear(other.folder);
@@ -135,6 +138,9 @@ impl Grader {
         stop: &Shutdown,
     ) {
         for (nth, submission) in class.iter().enumerate() {
+            if stop.requested() {
+                break;
+            }
             let _ = events.send(Event::Building(nth));
             for built in self.build(nth, submission, &checks::ALL, stop) {
                 // Nobody hears us when the grader gives up.

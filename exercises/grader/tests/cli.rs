@@ -121,7 +121,7 @@ fn a_fork_bomb_is_ended() {
 
 #[cfg(target_os = "linux")]
 mod interrupted {
-    use std::process::{Child, Stdio};
+    use std::process::{Child, Command, Stdio};
 
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
@@ -168,6 +168,30 @@ mod interrupted {
             assert_eq!(left_over(), Vec::<String>::new());
             assert!(!class.path("anna/results.json").exists());
             output.assert().code(1).stderr(contains("Ctrl-C"));
+        });
+    }
+
+    #[test]
+    fn ctrl_c_ends_the_first_build() {
+        in_turn(|| {
+            let class = Class::new();
+            class.program("anna", "02_time", "fn main() {}");
+            let [dir, new] = ["", "new"].map(|path| class.path(path));
+            let mut grader = Command::new(env!("CARGO_BIN_EXE_grader"));
+            grader.arg(&dir).arg("--work").arg(&new).stderr(Stdio::piped());
+            let mut grader = grader.spawn().unwrap();
+            wait(|| {
+                assert_eq!(grader.try_wait().unwrap(), None, "it ended");
+                new.join("target/debug/deps").exists()
+            });
+
+            send(&grader, Signal::SIGINT);
+
+            let output = grader.wait_with_output().unwrap();
+            output.assert().code(1).stderr(
+                contains("nothing is graded: Ctrl-C")
+                    .and(contains("Download").not()),
+            );
         });
     }
 
