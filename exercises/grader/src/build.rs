@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use crate::process::{self, Ended, Household};
 use crate::tree::{Work, checkout};
-use crate::verdict::{Verdict, plain};
+use crate::verdict::{BROKE_DOWN, Verdict, plain};
 
 /// The hidden flag with which the grader limits itself and becomes cargo.
 pub const FLAG: &str = "--become-cargo";
@@ -253,7 +253,7 @@ impl Run {
             Ended::Stopped => Verdict::NotJudged("Ctrl-C".to_owned()),
             // The compiler itself was killed, or found no memory.
             _ if words.contains(COULD_NOT) => {
-                let text = format!("the compiler broke down:\n{words}");
+                let text = format!("{BROKE_DOWN}:\n{words}");
                 Verdict::DoesNotCompile(plain(&text))
             }
             _ => Verdict::NotJudged(plain(words)),

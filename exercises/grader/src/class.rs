@@ -78,7 +78,7 @@ impl Grader {
     ) -> Result<(), Failure> {
         let mut again = Vec::new();
         self.grade_together(class, stop, |event| match event {
-            Event::Judged(nth, judged) if judged.verdict.is_none() => {
+            Event::Judged(nth, judged) if judged.verdict.is_doubtful() => {
                 again.push((nth, judged.exercise));
             }
             event => tell(event),
@@ -89,10 +89,9 @@ impl Grader {
             if stop.requested() {
                 break;
             }
-            for other in checks::ALL {
-                // What fails here fails in `build`, too, and is reported.
-                let _ = self.work.clear(other.folder);
-            }
+            // A program may have changed the tree, too. What fails here fails
+            // in `build` as well, and is reported.
+            let _ = self.work.refresh();
             tell(Event::Building(nth));
             for built in self.build(nth, &class[nth], &[exercise], stop) {
                 let judged =

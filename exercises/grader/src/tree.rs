@@ -56,8 +56,12 @@ impl Work {
         Ok(work)
     }
 
-    /// Brings the tree up to date, and removes what a killed run has left.
-    fn refresh(&self) -> io::Result<()> {
+    /// Brings the tree up to date, and removes what waits for its check and
+    /// what programs have left.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn refresh(&self) -> io::Result<()> {
         for folder in [self.programs(), self.scratch()] {
             remove(&folder)?;
             fs::create_dir(folder)?;

@@ -8,6 +8,9 @@ use checks::Exercise;
 /// At most this many bytes of a message are kept.
 pub const MESSAGE: usize = 8 * 1024;
 
+/// How the message begins when a compiler ended without saying an error.
+pub const BROKE_DOWN: &str = "the compiler broke down";
+
 /// What came of one exercise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -46,6 +49,17 @@ impl Verdict {
     #[must_use]
     pub fn is_none(&self) -> bool {
         matches!(self, Self::NotJudged(_))
+    }
+
+    /// Whether it may be the fault of a program of somebody else's: one can
+    /// kill checks and compilers, and take the memory from them.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        match self {
+            Self::NotJudged(_) => true,
+            Self::DoesNotCompile(why) => why.starts_with(BROKE_DOWN),
+            _ => false,
+        }
     }
 
     /// How many rungs of `exercise` count.

@@ -108,6 +108,25 @@ fn a_build_that_never_ends_is_timed_out_and_the_rest_is_judged() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn whoever_spoils_the_builds_of_others_does_them_no_harm() {
+    let class = Class::new();
+    let right = include_str!("programs/right_time.rs");
+    class.program("a meddler", "02_time", include_str!("programs/meddler.rs"));
+    for name in ["b", "c"] {
+        class.program(name, "02_time", right);
+    }
+
+    let output = class.grade(&[]);
+
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    for name in ["b", "c"] {
+        let row = format!("\n{name}           missing  pass ");
+        assert!(stdout.contains(&row), "{stdout}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 #[ignore = "takes the whole machine for a second"]
 fn a_fork_bomb_is_ended() {
     let class = Class::new();
