@@ -51,8 +51,9 @@ struct Args {
     junit: Option<PathBuf>,
 
     /// How many checks run at the same time [default: two for each core]
-    #[arg(long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1000))]
+    jobs: Option<u16>,
 
     /// How long the check of one exercise may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60,
@@ -121,7 +122,10 @@ fn grader(args: &Args) -> Result<Grader, Failure> {
         household: Household::new(),
         build_time: Duration::from_secs(args.build_time),
         time_limit: Duration::from_secs(args.time_limit),
-        jobs: args.jobs.unwrap_or_else(two_for_each_core),
+        jobs: args
+            .jobs
+            .and_then(|jobs| NonZeroUsize::new(jobs.into()))
+            .unwrap_or_else(two_for_each_core),
     })
 }
 

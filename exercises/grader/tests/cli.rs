@@ -27,7 +27,9 @@ fn help_says_that_it_runs_students_code() {
 #[test]
 fn wrong_usage_has_exit_code_2() {
     command(&[]).assert().code(2).stderr(contains("<DIR>"));
-    command(&["x", "--jobs", "0"]).assert().code(2);
+    for jobs in ["0", "1001", "18446744073709551615"] {
+        command(&["x", "--jobs", jobs]).assert().code(2);
+    }
 }
 
 #[test]
