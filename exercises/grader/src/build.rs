@@ -170,8 +170,10 @@ impl Bench<'_> {
             for entry in entries.flatten() {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
-                // `ex03`, `ex03.exe`, `ex03-5d41402abc4b2a76.d`
+                // `ex03`, `ex03.exe`, `ex03-5d41402abc4b2a76.d`; and
+                // `libex03.rlib`, if somebody has a src/lib.rs.
                 let stem = name.split(['-', '.']).next();
+                let stem = stem.map(|it| it.strip_prefix("lib").unwrap_or(it));
                 if !checks::ALL.iter().any(|e| stem == Some(e.name)) {
                     continue;
                 }

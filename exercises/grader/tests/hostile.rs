@@ -80,6 +80,10 @@ fn helpers(class: &Class) {
     time(class, "i helper", main);
     class.write("i helper/exercises/02_time/src/helper.rs", helper);
     time(class, "j no helper", main);
+    let line = "fn main() { println!(\"[LISTENING] {}\", ex02::HELP); }";
+    time(class, "i library", line);
+    let library = "pub const HELP: &str = \"helped\";";
+    class.write("i library/exercises/02_time/src/lib.rs", library);
 }
 
 /// Two programs of the same size and the same age.
@@ -184,6 +188,14 @@ fn other_dependencies_and_build_scripts_are_not_taken_over() {
 fn nothing_of_one_submission_gets_into_another() {
     let helped = test("i helper", 2);
     assert!(helped.output().contains("helped"), "{}", helped.output());
+    let library = test("i library", 2);
+    assert!(library.output().contains("helped"), "{}", library.output());
+    for folder in ["debug", "debug/deps"] {
+        let built = fs::read_dir(support::work().join("target").join(folder));
+        let mut names = built.unwrap().map(|entry| entry.unwrap().file_name());
+        let left = names.find(|name| name.to_string_lossy().contains("ex02"));
+        assert_eq!(left, None);
+    }
     let alone = test("j no helper", 2);
     assert!(alone.output().starts_with("error[E0583]"), "{}", alone.output());
     for name in ["one", "two"] {
