@@ -96,6 +96,7 @@ fn run(args: &Args) -> Result<bool, Failure> {
         let text = format!("{path}: not a folder. Unpack it if it is one.");
         report::remark(Tag::Refused, text);
     }
+    results::try_places(args.out.as_deref(), args.junit.as_deref())?;
     let stop = Shutdown::on_ctrl_c(None)?;
     process::close_up();
     let grader = grader(args)?;

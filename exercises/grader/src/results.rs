@@ -17,6 +17,9 @@ use crate::verdict::{Judged, Verdict};
 /// What a submission's results are called.
 const NAME: &str = "results.json";
 
+/// How the name of a file begins that is not complete.
+const PREFIX: &str = ".results-";
+
 /// <https://gradescope-autograders.readthedocs.io/en/latest/specs/>
 #[derive(Serialize)]
 struct Results<'r> {
@@ -60,7 +63,7 @@ pub fn write(
     let results = serde_json::to_vec_pretty(&results(all));
     let made = fs::create_dir_all(&folder);
     made.and_then(|()| publish(&path, &results?))
-        .map_err(|error| unwritten(&path, &error))?;
+        .map_err(|error| unwritten(&path, &error, "--out DIR"))?;
     Ok(path)
 }
 
@@ -80,13 +83,47 @@ pub fn write_junit(
     }));
     let text = all.to_string().map_err(io::Error::other);
     text.and_then(|text| publish(path, text.as_bytes()))
-        .map_err(|error| unwritten(path, &error))
+        .map_err(|error| unwritten(path, &error, "--junit FILE"))
 }
 
-fn unwritten(path: &Path, error: &io::Error) -> Failure {
+/// Says at once, and not after an hour, that there is no folder for results,
+/// or that nothing can be written into it.
+///
+/// # Errors
+/// When it is so.
+pub fn try_places(
+    out: Option<&Path>,
+    junit: Option<&Path>,
+) -> Result<(), Failure> {
+    if let Some(out) = out {
+        let tried = fs::create_dir_all(out).and_then(|()| try_folder(out));
+        tried.map_err(|error| unwritten(out, &error, "--out DIR"))?;
+    }
+    if let Some(file) = junit {
+        let tried = if file.is_dir() {
+            Err(io::ErrorKind::IsADirectory.into())
+        } else {
+            try_folder(folder_of(file))
+        };
+        tried.map_err(|error| unwritten(file, &error, "--junit FILE"))?;
+    }
+    Ok(())
+}
+
+fn try_folder(folder: &Path) -> io::Result<()> {
+    tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder).map(drop)
+}
+
+fn folder_of(file: &Path) -> &Path {
+    let folder = file.parent().filter(|path| !path.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+fn unwritten(path: &Path, error: &io::Error, flag: &str) -> Failure {
     let path = report::escaped(path.as_os_str().as_encoded_bytes());
     let what = format!("cannot write {path}");
-    Failure::new(what, report::why(error), "Write elsewhere with --out DIR.")
+    let advice = format!("Write elsewhere with {flag}.");
+    Failure::new(what, report::why(error), advice)
 }
 
 fn results<'r>(all: &[&Judged]) -> Results<'r> {
@@ -138,12 +175,11 @@ fn test_case(judged: &Judged) -> TestCase {
 /// Puts a file under its name when it is complete. What had the name is
 /// replaced; if that was a link, what it leads to is not touched.
 fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".results-");
+    builder.prefix(PREFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    let mut file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    let mut file = builder.tempfile_in(folder_of(path))?;
     file.write_all(content)?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())

@@ -75,6 +75,23 @@ fn results_go_where_they_are_wanted() {
 }
 
 #[test]
+fn a_place_for_results_that_is_none_is_an_error_at_once() {
+    let class = Class::new();
+    class.folder("class/anna/exercises").write("file", "");
+    let paths = ["class", "file/out", "no folder/junit.xml"]
+        .map(|path| class.path(path).display().to_string());
+    let [dir, out, junit] = paths.each_ref().map(String::as_str);
+
+    for [flag, place] in [["--out", out], ["--junit", junit]] {
+        grade(&[dir, flag, place])
+            .assert()
+            .code(1)
+            .stdout("")
+            .stderr(contains(format!("Write elsewhere with {flag} ")));
+    }
+}
+
+#[test]
 fn a_check_that_takes_too_long_is_timed_out() {
     let class = Class::new();
     let sleeper = include_str!("programs/sleeper.rs");
