@@ -40,8 +40,12 @@ const CROWD: usize = 20;
 /// How long it may take until the whole crowd has heard a line.
 const CALL_TIME: Duration = Duration::from_secs(8);
 
-/// How often the whole crowd talks at the same time.
-const ROUNDS: usize = 4;
+/// How often the whole crowd talks at the same time: each time is another
+/// chance for lines to get mixed.
+const ROUNDS: usize = 30;
+
+/// No further round begins after this time.
+const CROWD_TIME: Duration = Duration::from_millis(1500);
 
 /// How many lines each of them says in a round. A server need not keep more
 /// than 200 lines for anybody.
@@ -52,14 +56,14 @@ const LINES: usize = 4;
 const PASSING: usize = 3 * 1024 * 1024;
 
 /// After this time less is enough: a server may send each byte alone.
-const PASSING_TIME: Duration = Duration::from_secs(9);
+const PASSING_TIME: Duration = Duration::from_millis(3500);
 
 /// The length of a line in it.
 const LONG_LINE: usize = 1000;
 
 /// How many of these lines are on the way at once. A server may let those go
 /// who have missed much more than that.
-const ON_THE_WAY: usize = 16;
+const ON_THE_WAY: usize = 64;
 
 /// What a line that came in the wrong pieces means.
 const CHUNKS: &str = "one read was taken for one line. A read returns what \
@@ -443,11 +447,12 @@ fn crowd(trial: &Trial) -> Result<(), Finding> {
     all_hear_the_first(&mut visitors)?;
     let addresses: Vec<_> =
         visitors.iter().map(|v| v.address.to_string()).collect();
-    for round in 1..=ROUNDS {
+    let until = Deadline::after(CROWD_TIME);
+    for round in (1..=ROUNDS).take_while(|_| !until.is_over()) {
         trial.note(format!("each of the {CROWD} says {LINES} lines"));
         for nth in 1..=LINES {
             for visitor in &mut visitors {
-                visitor.say(&format!("line {round}{nth} of mine\n"))?;
+                visitor.say(&format!("line {round}.{nth} of mine\n"))?;
             }
         }
         visitors.iter_mut().try_for_each(|v| hears_all(v, &addresses))?;
@@ -514,8 +519,8 @@ fn hears_all(
         let text = String::from_utf8_lossy(&line);
         let Some((address, end)) = text.split_once("line ") else { continue };
         let mut senders = others.clone().filter(|a| names(address, a));
-        let whole = end.strip_suffix(" of mine");
-        let number = whole.and_then(|n| n.parse::<usize>().ok());
+        let number = end.strip_suffix(" of mine").map(ToOwned::to_owned);
+        let number = number.filter(|number| is_number(number));
         let (Some(sender), None, Some(number)) =
             (senders.next(), senders.next(), number)
         else {
@@ -529,6 +534,13 @@ fn hears_all(
         heard.insert((sender, number));
     }
     Ok(())
+}
+
+/// Whether it is the number of a line: `12.3`.
+fn is_number(text: &str) -> bool {
+    text.split_once('.').is_some_and(|(round, nth)| {
+        round.parse::<usize>().is_ok() && nth.parse::<usize>().is_ok()
+    })
 }
 
 fn lost(quiet: Quiet) -> &'static str {
