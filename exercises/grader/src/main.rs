@@ -26,6 +26,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// exercises/grader/README.md says how to make it:
 ///
 ///   docker run --rm --network none --memory 4g --pids-limit 4096 \
+///     --cap-drop ALL --security-opt no-new-privileges \
 ///     -v "$PWD/class:/class:ro" -v "$PWD/results:/results" \
 ///     first-socket-grader /class --out /results
 ///
@@ -91,7 +92,10 @@ fn main() -> ExitCode {
 
 /// Whether all is as it should be.
 fn run(args: &Args) -> Result<bool, Failure> {
-    let found = submission::find(&args.dirs)?;
+    let mut found = submission::find(&args.dirs)?;
+    // The results of the last run may lie in the class.
+    let out = args.out.as_ref().and_then(|out| out.canonicalize().ok());
+    found.submissions.retain(|it| it.folder.is_none() || it.folder != out);
     for path in found.passed_over {
         let text = format!("{path}: not a folder. Unpack it if it is one.");
         report::remark(Tag::Refused, text);
@@ -100,6 +104,9 @@ fn run(args: &Args) -> Result<bool, Failure> {
     let stop = Shutdown::on_ctrl_c(None)?;
     process::close_up();
     let grader = grader(args)?;
+    if args.out.is_none() {
+        found.submissions.iter().for_each(results::forget);
+    }
     let mut class = Class::new(args, &found.submissions);
     class.bar.set_message("the dependencies");
     grader.prepare(&stop)?;
@@ -221,7 +228,7 @@ impl<'c> Class<'c> {
     fn places(&self, written: usize) -> String {
         let place = self.args.out.as_deref().map_or_else(
             || "in the submission's folder".to_owned(),
-            |out| format!("in {}", out.display()),
+            |out| format!("in {}", out.join("NAME").display()),
         );
         format!("results.json: {written} written, each {place}\n")
     }

@@ -67,6 +67,15 @@ pub fn write(
     Ok(path)
 }
 
+/// Removes a `results.json` of an earlier run, or of the student's making, so
+/// that a run that is broken off leaves none but its own.
+pub fn forget(submission: &Submission) {
+    if let Some(folder) = &submission.folder {
+        // Where it cannot be removed, writing will fail and say so.
+        let _ = fs::remove_file(folder.join(NAME));
+    }
+}
+
 /// Writes the results of all submissions as `JUnit`'s XML.
 ///
 /// # Errors

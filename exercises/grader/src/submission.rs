@@ -41,8 +41,21 @@ pub struct Found {
 /// When one of them cannot be read, or has none.
 pub fn find(folders: &[PathBuf]) -> Result<Found, Failure> {
     let mut found = Found::default();
+    let mut places = HashSet::new();
     for folder in folders {
-        find_in(folder, &mut found)?;
+        let place =
+            folder.canonicalize().map_err(|e| unreadable(folder, &e))?;
+        // Twice the same is once.
+        if !places.insert(place.clone()) {
+            continue;
+        }
+        if folders.len() == 1 {
+            find_in(&place, &mut found)?;
+        } else if place.is_dir() {
+            find_among(&place, &mut found);
+        } else {
+            found.passed_over.push(shown(&place));
+        }
     }
     let mut names = HashSet::new();
     for submission in &mut found.submissions {
@@ -58,23 +71,33 @@ pub fn find(folders: &[PathBuf]) -> Result<Found, Failure> {
     Ok(found)
 }
 
+fn unreadable(folder: &Path, error: &std::io::Error) -> Failure {
+    let what = format!("cannot read the folder {}", shown(folder));
+    let advice = "Give the folder of a submission, or of many.";
+    Failure::new(what, report::why(error), advice)
+}
+
+/// Finds what is in one of many folders, such as the shell makes of `class/*`:
+/// mostly a submission each. One student's empty folder stops nobody.
+fn find_among(folder: &Path, found: &mut Found) {
+    let submission = submission_in(folder);
+    if submission.exercises.is_ok() || find_in(folder, found).is_err() {
+        found.submissions.push(submission);
+    }
+}
+
+/// Finds the submissions in a folder that is one, or has some.
 fn find_in(folder: &Path, found: &mut Found) -> Result<(), Failure> {
-    let unreadable = |error| {
-        let what = format!("cannot read the folder {}", shown(folder));
-        let advice = "Give the folder of a submission, or of many.";
-        Failure::new(what, report::why(&error), advice)
-    };
-    // Also "." has a name then.
-    let folder = folder.canonicalize().map_err(unreadable)?;
-    if exercises_in(&folder).is_ok() {
-        found.submissions.push(submission_in(&folder));
+    if exercises_in(folder).is_ok() {
+        found.submissions.push(submission_in(folder));
         return Ok(());
     }
-    let (folders, others) = entries(&folder).map_err(unreadable)?;
+    let (folders, others) =
+        entries(folder).map_err(|error| unreadable(folder, &error))?;
     let submissions: Vec<_> =
         folders.iter().map(|f| submission_in(f)).collect();
     if submissions.iter().all(|submission| submission.exercises.is_err()) {
-        let what = format!("no submission in {}", shown(&folder));
+        let what = format!("no submission in {}", shown(folder));
         let why = "it has no exercises/, and no folder in it has";
         let advice = "Give the folder of a submission, or of many. Unpack \
                       archives first.";
@@ -209,6 +232,27 @@ mod tests {
         let root = folders(&["1/anna/exercises", "2/anna/exercises"]);
         let both = ["1/anna", "2/anna"].map(|path| root.path().join(path));
         assert_eq!(names(&find(&both).unwrap()), ["anna", "anna (2)"]);
+    }
+
+    #[test]
+    fn of_many_folders_each_is_mostly_a_submission() {
+        let root = folders(&[
+            "anna/first-socket-main/exercises",
+            "ben",
+            "carl/exercises",
+            "course/dora/exercises",
+            "course/emil/exercises",
+        ]);
+        fs::write(root.path().join("notes.txt"), "").unwrap();
+        let names_given =
+            ["anna", "ben", "carl", "carl", "course", "notes.txt"];
+        let given = names_given.map(|name| root.path().join(name));
+
+        let found = find(&given).unwrap();
+
+        assert_eq!(names(&found), ["anna", "ben", "carl", "dora", "emil"]);
+        assert!(found.submissions[1].exercises.is_err());
+        assert!(found.passed_over[0].ends_with("notes.txt"));
     }
 
     #[test]
