@@ -102,7 +102,7 @@ fn judge(four: [u8; 4], begin: u64) -> Result<(), Finding> {
     let bytes = lowest(first).to_be_bytes();
     let expected =
         format!("{} = {first}, the seconds since 1 January 1900", hex(&bytes));
-    Err(Finding::new(came, expected, meaning(four, first)))
+    Err(Finding::new(came, expected, meaning(four, first, last)))
 }
 
 /// The lowest 32 bits: from 2036 on, the number begins again.
@@ -117,8 +117,12 @@ fn hex(bytes: &[u8]) -> String {
     each.collect::<Vec<_>>().join(" ")
 }
 
-fn meaning(four: [u8; 4], right: u64) -> String {
+fn meaning(four: [u8; 4], right: u64, last: u64) -> String {
     const DAY: u32 = 24 * 60 * 60;
+    let away = (right..=last)
+        .map(|seconds| u32::from_be_bytes(four).abs_diff(lowest(seconds)))
+        .min()
+        .unwrap_or(u32::MAX);
     let near = |value: u32, to| value.abs_diff(lowest(to)) <= DAY;
     let (big, little) = (u32::from_be_bytes(four), u32::from_le_bytes(four));
     let since_1970 = right - FROM_1900_TO_1970;
@@ -132,12 +136,11 @@ fn meaning(four: [u8; 4], right: u64) -> String {
         "the bytes are in the wrong order, and the seconds were counted from \
          1970."
             .to_owned()
-    } else if big.abs_diff(lowest(right)) <= 100 * DAY {
+    } else if away <= 100 * DAY {
         format!(
-            "it is {} s away from now. The time is looked up once and kept, \
+            "it is {away} s away from now. The time is looked up once and kept, \
              or a time zone or a leap day is counted: from 1900 to 1970 it \
-             is 2,208,988,800 s, in UTC.",
-            big.abs_diff(lowest(right))
+             is 2,208,988,800 s, in UTC."
         )
     } else {
         "another unit, such as milliseconds, another beginning than 1900, or \
