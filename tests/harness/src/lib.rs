@@ -196,9 +196,7 @@ impl Server {
     #[cfg(unix)]
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.id()).expect("a process id");
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), signal)
-            .expect("the server should still run");
+        send_signal(self.id(), signal);
     }
 
     #[cfg(unix)]
@@ -217,14 +215,20 @@ impl Server {
     }
 }
 
+/// Sends a process a signal.
+#[cfg(unix)]
+#[track_caller]
+pub fn send_signal(id: u32, signal: Signal) {
+    let id = i32::try_from(id).expect("a process id");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), signal)
+        .expect("the process should still run");
+}
+
 /// Stops a process as Ctrl-Z does, and lets it go on as `fg` does.
 #[cfg(unix)]
 pub fn suspend(id: u32) {
-    use nix::sys::signal::{Signal, kill};
-
-    let id = nix::unistd::Pid::from_raw(i32::try_from(id).expect("an id"));
     for signal in [Signal::SIGSTOP, Signal::SIGCONT] {
-        kill(id, signal).expect("the process should still run");
+        send_signal(id, signal);
         // It is stopped for a while, and then runs for a while.
         thread::sleep(Duration::from_millis(50));
     }

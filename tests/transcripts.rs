@@ -1,0 +1,421 @@
+//! The transcripts of the book happened: each is played against the real
+//! programs, with all its terminals, and compared line by line.
+//!
+//! `UPDATE=1 cargo test --test transcripts` writes down what came instead.
+//! Look at the difference before you commit it.
+//!
+//! A transcript is a file in `book/src/transcripts`:
+//!
+//! - `# terminal 2` says where the next lines stand;
+//! - `$ cargo run -q --bin 02_client` starts a program there;
+//! - `> text` is typed into it, `^D` ends its input, `^C` stops it;
+//! - all other lines are what the terminal shows.
+//!
+//! Servers really run on a free port. In the transcript it is 8080, and the
+//! visitors' ports are 50312, 50314, … as they appear.
+
+// Ctrl-C cannot be sent to a single program on Windows.
+#![cfg(unix)]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test and its helpers stop at the first surprise"
+)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+
+use assert_cmd::cargo::cargo_bin;
+use harness::{PATIENCE, Signal};
+
+/// How a command of a transcript begins that starts a program of ours.
+const RUN: &str = "cargo run -q --bin ";
+
+/// When a transcript is written anew: after this silence, no more will come.
+const SILENCE: Duration = Duration::from_millis(700);
+
+/// The server's port as it is shown, and the first visitor's.
+const SERVER_PORT: u16 = 8080;
+const VISITOR_PORT: u16 = 50312;
+
+/// How a line of one of a program's two outputs arrives, or its end.
+type Message = (usize, Option<String>);
+
+/// A program in a terminal.
+struct Program {
+    child: Child,
+    /// What has come and was not looked at: of stdout, and of stderr.
+    heard: [VecDeque<String>; 2],
+    open: usize,
+    messages: Receiver<Message>,
+    /// What came before the end of the silence, in order.
+    all: VecDeque<String>,
+}
+
+/// All terminals of one transcript.
+struct Stage {
+    folder: tempfile::TempDir,
+    terminals: BTreeMap<u32, Program>,
+    ports: Ports,
+}
+
+/// The real ports, and what stands for them.
+#[derive(Clone, Default)]
+struct Ports {
+    server: Option<String>,
+    visitors: Vec<String>,
+}
+
+impl Ports {
+    /// The line as a transcript shows it.
+    fn mask(&mut self, line: &str) -> String {
+        if line.starts_with("[HOST] ") {
+            return "[HOST] laptop: 192.0.2.7".to_owned();
+        }
+        if let Some(address) = line.strip_prefix("[LISTENING] ") {
+            let port: String = digits_after(address, "127.0.0.1:");
+            self.server = Some(port);
+        }
+        let mut masked = String::new();
+        let mut rest = line;
+        while let Some((before, after)) = rest.split_once("127.0.0.1:") {
+            let port = digits_after(rest, "127.0.0.1:");
+            masked.push_str(before);
+            masked.push_str("127.0.0.1:");
+            masked.push_str(&self.shown(&port));
+            rest = &after[port.len()..];
+        }
+        masked.push_str(rest);
+        masked
+    }
+
+    fn shown(&mut self, port: &str) -> String {
+        if self.server.as_deref() == Some(port) {
+            return SERVER_PORT.to_string();
+        }
+        let known = self.visitors.iter().position(|other| other == port);
+        let nth = known.unwrap_or_else(|| {
+            self.visitors.push(port.to_owned());
+            self.visitors.len() - 1
+        });
+        (usize::from(VISITOR_PORT) + 2 * nth).to_string()
+    }
+}
+
+fn digits_after(line: &str, key: &str) -> String {
+    let rest = line.split_once(key).map_or("", |(_, rest)| rest);
+    rest.chars().take_while(char::is_ascii_digit).collect()
+}
+
+impl Program {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, messages) = mpsc::channel();
+        listen(0, child.stdout.take().unwrap(), sender.clone());
+        listen(1, child.stderr.take().unwrap(), sender);
+        let heard = [VecDeque::new(), VecDeque::new()];
+        Self { child, heard, open: 2, messages, all: VecDeque::new() }
+    }
+
+    /// Takes the next message; `false` when none came in time.
+    fn hear(&mut self, until: Instant) -> bool {
+        let left = until.saturating_duration_since(Instant::now());
+        match self.messages.recv_timeout(left) {
+            Ok((output, Some(line))) => {
+                self.heard[output].push_back(line.clone());
+                self.all.push_back(line);
+            }
+            Ok((_, None)) => self.open -= 1,
+            Err(_) => return false,
+        }
+        true
+    }
+
+    /// Waits for a line, on whichever of the two outputs it comes next.
+    fn expect(&mut self, line: &str, ports: &mut Ports) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            for heard in &mut self.heard {
+                let mut with_it = ports.clone();
+                let next = heard.front().map(|next| with_it.mask(next));
+                if next.is_some_and(|next| next == line) {
+                    heard.pop_front();
+                    *ports = with_it;
+                    return;
+                }
+            }
+            let more = self.open > 0 && self.hear(until);
+            assert!(more, "expected {line:?}, and came {:?}", self.heard);
+        }
+    }
+
+    /// Waits for the program's end; nothing more may come.
+    fn end(&mut self) {
+        drop(self.child.stdin.take());
+        let until = Instant::now() + PATIENCE;
+        while self.open > 0 {
+            assert!(self.hear(until), "it still runs: {:?}", self.heard);
+        }
+        self.child.wait().unwrap();
+        assert!(self.heard.iter().all(VecDeque::is_empty), "{:?}", self.heard);
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn listen(
+    output: usize,
+    pipe: impl Read + Send + 'static,
+    sender: Sender<Message>,
+) {
+    let read = move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send((output, Some(line))).is_err() {
+                return;
+            }
+        }
+        let _ = sender.send((output, None));
+    };
+    Builder::new().spawn(read).unwrap();
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (terminals, ports) = (BTreeMap::new(), Ports::default());
+        Self { folder, terminals, ports }
+    }
+
+    /// Does what a line says, if it says something to do.
+    fn act(&mut self, terminal: u32, line: &str) -> bool {
+        if let Some(command) = line.strip_prefix("$ ") {
+            if let Some(mut last) = self.terminals.remove(&terminal) {
+                last.end();
+            }
+            self.start(terminal, command);
+            return true;
+        }
+        let typed = line.strip_prefix("> ");
+        if typed.is_none() && !["^C", "^D"].contains(&line) {
+            return false;
+        }
+        let program = self.terminals.get_mut(&terminal).unwrap();
+        match (line, typed) {
+            (_, Some(text)) => {
+                let stdin = program.child.stdin.as_mut().unwrap();
+                writeln!(stdin, "{text}").unwrap();
+            }
+            ("^D", _) => drop(program.child.stdin.take()),
+            _ => harness::send_signal(program.child.id(), Signal::SIGINT),
+        }
+        true
+    }
+
+    fn start(&mut self, terminal: u32, command: &str) {
+        let mut started = match command.strip_prefix(RUN) {
+            Some(words) => self.program(words),
+            None => self.small_command(command),
+        };
+        started.current_dir(self.folder.path());
+        started.env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE");
+        self.terminals.insert(terminal, Program::start(&mut started));
+    }
+
+    /// A program of ours, on the port of this transcript.
+    fn program(&self, words: &str) -> Command {
+        let (name, args) = words.split_once(" -- ").unwrap_or((words, ""));
+        let (name, more) = name.split_once(' ').unwrap_or((name, ""));
+        let mut command = Command::new(cargo_bin(name));
+        let is_client = name.ends_with("_client");
+        let port = match &self.ports.server {
+            Some(port) if is_client => port,
+            _ => "0",
+        };
+        command.args(["--port", port]);
+        command.args(words_of(more)).args(words_of(args));
+        command
+    }
+
+    /// `echo WORDS > FILE`, `cat FILE` and `ls FOLDER`.
+    fn small_command(&self, command: &str) -> Command {
+        let mut shell = Command::new("sh");
+        let name = command.split(' ').next().unwrap_or_default();
+        assert!(["echo", "cat", "ls"].contains(&name), "{command}");
+        shell.arg("-c").arg(command).current_dir(self.folder.path());
+        shell
+    }
+
+    /// What comes until all terminals are silent, as lines of a transcript.
+    fn watch(&mut self, current: &mut u32) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut last = Instant::now();
+        while last.elapsed() < SILENCE {
+            for (terminal, program) in &mut self.terminals {
+                program.hear(Instant::now() + SILENCE / 20);
+                while let Some(line) = program.all.pop_front() {
+                    last = Instant::now();
+                    if current != terminal {
+                        *current = *terminal;
+                        lines.push(format!("# terminal {terminal}"));
+                    }
+                    lines.push(self.ports.mask(&line));
+                }
+            }
+        }
+        lines
+    }
+}
+
+/// The words of a command line; quotes keep several together.
+fn words_of(text: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            c => words.last_mut().unwrap().push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn terminal_of(line: &str) -> Option<u32> {
+    line.strip_prefix("# terminal ")?.trim().parse().ok()
+}
+
+/// Plays a transcript, and fails where something else comes.
+fn play(text: &str) {
+    let (mut stage, mut terminal) = (Stage::new(), 1);
+    for line in text.lines() {
+        if let Some(next) = terminal_of(line) {
+            terminal = next;
+        } else if !stage.act(terminal, line) {
+            let Stage { terminals, ports, .. } = &mut stage;
+            terminals.get_mut(&terminal).unwrap().expect(line, ports);
+        }
+    }
+    for program in stage.terminals.values_mut() {
+        program.end();
+    }
+}
+
+/// Plays the commands of a transcript, and writes down what comes.
+fn write_anew(text: &str) -> String {
+    let (mut stage, mut lines) = (Stage::new(), Vec::new());
+    let (mut terminal, mut current) = (1, 0);
+    for line in text.lines() {
+        if let Some(next) = terminal_of(line) {
+            terminal = next;
+            continue;
+        }
+        let is_action = line.starts_with("$ ")
+            || line.starts_with("> ")
+            || ["^C", "^D"].contains(&line);
+        if !is_action {
+            continue;
+        }
+        if current != terminal {
+            current = terminal;
+            lines.push(format!("# terminal {terminal}"));
+        }
+        lines.push(line.to_owned());
+        stage.act(terminal, line);
+        lines.extend(stage.watch(&mut current));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn folder() -> PathBuf {
+    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+    Path::new(&root).join("book/src/transcripts")
+}
+
+/// The transcripts: their paths, and what they say.
+fn transcripts() -> Vec<(PathBuf, String)> {
+    let mut all: Vec<_> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "txt"))
+        .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn every_transcript_happened() {
+    let all = transcripts();
+    assert!(all.len() >= 5, "each lesson has one at least: {}", all.len());
+    let update = std::env::var_os("UPDATE").is_some();
+    let played: Vec<_> = all
+        .into_iter()
+        .map(|(path, text)| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let play = move || {
+                if update {
+                    fs::write(&path, write_anew(&text)).unwrap();
+                } else {
+                    play(&text);
+                }
+            };
+            (name, Builder::new().spawn(play).unwrap())
+        })
+        .collect();
+    let failed: Vec<_> = played
+        .into_iter()
+        .filter_map(|(name, thread)| {
+            let why = thread.join().err()?;
+            let text = why.downcast_ref::<String>().cloned();
+            Some(format!("{name}: {}", text.unwrap_or_default()))
+        })
+        .collect();
+    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
+}
+
+#[test]
+fn a_transcript_that_did_not_happen_is_named() {
+    let text = "# terminal 1\n\
+                $ cargo run -q --bin 02_accept_send_close\n\
+                [LISTENING] 127.0.0.1:8080 (Ctrl-C stops the server)\n\
+                # terminal 2\n\
+                $ cargo run -q --bin 02_client\n\
+                Connection Refused\n";
+
+    let played = std::panic::catch_unwind(|| play(text));
+
+    let why = played.unwrap_err();
+    let why = why.downcast_ref::<String>().unwrap();
+    assert!(why.contains("expected \"Connection Refused\""), "{why}");
+}
+
+#[test]
+fn a_line_that_a_transcript_leaves_out_is_named() {
+    let text = "# terminal 1\n\
+                $ cargo run -q --bin 02_accept_send_close\n\
+                [LISTENING] 127.0.0.1:8080 (Ctrl-C stops the server)\n\
+                ^C\n";
+
+    let played = std::panic::catch_unwind(|| play(text));
+
+    let why = played.unwrap_err();
+    let why = why.downcast_ref::<String>().unwrap();
+    assert!(why.contains("[STOPPED]"), "{why}");
+}
