@@ -575,13 +575,14 @@ fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     fetch(&server, "B", "").map_err(busy)?;
     fetch(&server, "C", &blob).map_err(busy)?;
     thread::sleep(SILENCE);
-    drop(slow);
 
     if let Some(first) = silent.first_mut() {
         let means = "a visitor who was silent for a moment was given up.";
         first.send("\r\n")?;
         answer(first).map_err(|finding| finding.meaning(means))?;
     }
+    // Not before: it breaks the connection off, which is the next rung's.
+    drop(slow);
     Ok(())
 }
 

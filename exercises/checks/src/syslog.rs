@@ -316,20 +316,21 @@ fn bad_lengths(trial: &Trial) -> Result<(), Finding> {
         "99999999999999999999999999 <13>bad",
         &endless,
     ];
+    let means = "a length that is none ended more than its own connection.";
+    let harm = |finding: Finding| finding.harm(means);
     let mut visitors = Vec::new();
     trial.note(format!("{} bad senders, each with a bad length", bad.len()));
     for (nth, bytes) in bad.iter().enumerate() {
-        let mut visitor = server.visit(&format!("bad {}", nth + 1))?;
-        visitor.say(bytes)?;
+        let name = format!("bad {}", nth + 1);
+        let mut visitor = server.visit(&name).map_err(harm)?;
+        visitor.say(bytes).map_err(harm)?;
         visitors.push(visitor);
     }
     for (visitor, bytes) in visitors.iter_mut().zip(bad) {
         closes(visitor, bytes)?;
     }
-    good.send(frame("<13>still-here"))?;
-    let means = "a length that is none ended more than its own connection.";
-    let seen = prints(&server, &["still-here"], means);
-    let seen = seen.map_err(|finding| finding.harm(means))?;
+    good.send(frame("<13>still-here")).map_err(harm)?;
+    let seen = prints(&server, &["still-here"], means).map_err(harm)?;
     let tagged: Vec<_> =
         seen.into_iter().filter(|line| line.starts_with(TAG)).collect();
     let means = "what follows a length that is none was taken for a message.";

@@ -40,6 +40,9 @@ const FROM_1900_TO_1970: u64 = 2_208_988_800;
 /// A clock may be rounded up to the next second.
 const ROUNDING: u64 = 1;
 
+/// Where the format is judged, the number may be so many seconds old.
+const OLD: u64 = 30;
+
 /// How many visitors stay after they have the time.
 const STAYING: usize = 2;
 
@@ -91,7 +94,7 @@ fn answer(visitor: &mut Visitor<'_>, strict: bool) -> Result<[u8; 4], Finding> {
     Err(Finding::new(came, "four bytes, then the end of the connection", means))
 }
 
-/// Compares the answer with the clock; the visit began at `begin`.
+/// Compares the answer with the clock; the number is from `begin` on.
 fn judge(four: [u8; 4], begin: u64) -> Result<(), Finding> {
     let (first, last) = (begin + FROM_1900_TO_1970, now() + FROM_1900_TO_1970);
     let value = u32::from_be_bytes(four);
@@ -99,9 +102,9 @@ fn judge(four: [u8; 4], begin: u64) -> Result<(), Finding> {
         return Ok(());
     }
     let came = format!("{} = {value}", hex(&four));
-    let bytes = lowest(first).to_be_bytes();
+    let bytes = lowest(last).to_be_bytes();
     let expected =
-        format!("{} = {first}, the seconds since 1 January 1900", hex(&bytes));
+        format!("{} = {last}, the seconds since 1 January 1900", hex(&bytes));
     Err(Finding::new(came, expected, meaning(four, first, last)))
 }
 
@@ -162,7 +165,10 @@ fn four_bytes(trial: &Trial) -> Result<(), Finding> {
 }
 
 fn right_number(trial: &Trial) -> Result<(), Finding> {
-    ask(&start(trial)?, "A")
+    let server = start(trial)?;
+    // How fresh it is, is the next rung's business.
+    let begin = now() - OLD;
+    judge(answer(&mut server.visit("A")?, true)?, begin)
 }
 
 fn fresh(trial: &Trial) -> Result<(), Finding> {
