@@ -102,10 +102,18 @@ fn kind(name: &str) -> &'static str {
     }
 }
 
+/// Chromium, under one of its names.
+fn browser_program() -> &'static str {
+    let names = ["chromium", "google-chrome"];
+    let there =
+        |name: &&str| Command::new(name).arg("--version").output().is_ok();
+    names.into_iter().find(there).unwrap()
+}
+
 /// What the browser shows of a page, and what stands in its console.
 fn browse(url: &str) -> (String, Vec<String>) {
     let profile = tempfile::tempdir().unwrap();
-    let mut browser = Bounded::from_std(Command::new("chromium"));
+    let mut browser = Bounded::from_std(Command::new(browser_program()));
     browser
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
         .args(["--enable-logging=stderr", PAGES_TIME])
