@@ -5,6 +5,7 @@
 //! input ends (Ctrl-D; on Windows Ctrl-Z and Enter). A reply that says `ERROR`
 //! is printed like any other.
 
+// ANCHOR: uses
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::process::ExitCode;
@@ -14,7 +15,9 @@ use first_socket::cli::{Address, PATIENCE};
 use first_socket::deadline::Timed;
 use first_socket::message;
 use first_socket::report::{self, Failure, Printer};
+// ANCHOR_END: uses
 
+// ANCHOR: args
 /// Sends messages to a server and prints the replies
 #[derive(Parser)]
 struct Args {
@@ -30,11 +33,15 @@ struct Args {
     /// A message to send; if there is none, each line that is typed (stdin)
     text: Vec<String>,
 }
+// ANCHOR_END: args
 
+// ANCHOR: main
 fn main() -> ExitCode {
     report::exit_code(run(&Args::parse()))
 }
+// ANCHOR_END: main
 
+// ANCHOR: run
 fn run(args: &Args) -> Result<(), Failure> {
     let connection = args.address.connect()?;
     let mut printer = Printer::default();
@@ -52,7 +59,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     }
     Ok(())
 }
+// ANCHOR_END: run
 
+// ANCHOR: converse
 /// Sends one message, waits for its reply and prints it as a line.
 fn converse(
     connection: &TcpStream,
@@ -77,3 +86,4 @@ fn converse(
         Err(error) => Err(went_away(error.into())),
     }
 }
+// ANCHOR_END: converse

@@ -6,6 +6,7 @@
 //!
 //! What a message is, byte by byte, is in `src/message.rs`.
 
+// ANCHOR: uses
 use std::io;
 use std::process::ExitCode;
 
@@ -15,7 +16,9 @@ use first_socket::message;
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
 use first_socket::visitors::{FULL, Visitor, Visitors};
+// ANCHOR_END: uses
 
+// ANCHOR: args
 /// Answers the messages of many visitors
 #[derive(Parser)]
 struct Args {
@@ -29,11 +32,15 @@ struct Args {
     #[arg(long, value_name = "BYTES", default_value_t = message::DEFAULT_LIMIT)]
     max_message: u64,
 }
+// ANCHOR_END: args
 
+// ANCHOR: main
 fn main() -> ExitCode {
     report::exit_code(run(&Args::parse()))
 }
+// ANCHOR_END: main
 
+// ANCHOR: run
 fn run(args: &Args) -> Result<(), Failure> {
     let (listener, address) = args.address.listen()?;
     let stop = Shutdown::on_ctrl_c(Some(&listener))?;
@@ -49,7 +56,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::event(Tag::Stopped, &visitors);
     Ok(())
 }
+// ANCHOR_END: run
 
+// ANCHOR: converse
 /// Answers one message after the other, until the visitor ends its side.
 fn converse(visitor: &Visitor<'_>, limit: u64) -> io::Result<()> {
     loop {
@@ -66,7 +75,9 @@ fn converse(visitor: &Visitor<'_>, limit: u64) -> io::Result<()> {
         visitor.event(Tag::Sent, describe(reply.as_bytes()));
     }
 }
+// ANCHOR_END: converse
 
+// ANCHOR: answer
 /// The reply to a message.
 fn answer(body: &[u8]) -> String {
     // Only a whole body can be judged: a character may take several bytes,
@@ -80,7 +91,10 @@ fn answer(body: &[u8]) -> String {
         }
     }
 }
+// ANCHOR_END: answer
 
+// ANCHOR: describe
 fn describe(body: &[u8]) -> String {
     format!("{} bytes: {}", body.len(), report::shown(body))
 }
+// ANCHOR_END: describe

@@ -4,6 +4,7 @@
 //! body's length in bytes, as ASCII decimal digits, padded on the right with
 //! spaces.
 
+// ANCHOR: start
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -17,7 +18,9 @@ pub const DEFAULT_LIMIT: u64 = 1024 * 1024;
 
 /// How many bytes are allocated before the first one has come.
 const FIRST_BYTES: u64 = 4 * 1024;
+// ANCHOR_END: start
 
+// ANCHOR: write
 /// Sends a message. Header and body leave in one write: with two, the kernel
 /// may hold the second back until the peer has acknowledged the first (Nagle's
 /// algorithm: RFC 1122, section 4.2.3.4).
@@ -41,7 +44,9 @@ pub fn framed(body: &[u8]) -> Vec<u8> {
 pub fn header(length: u64) -> String {
     format!("{length:<HEADER$}")
 }
+// ANCHOR_END: write
 
+// ANCHOR: read
 /// Reads one message and returns its body of at most `limit` bytes, or `None`
 /// when the peer ended between two messages.
 ///
@@ -57,7 +62,9 @@ pub fn read(
         None => Ok(None),
     }
 }
+// ANCHOR_END: read
 
+// ANCHOR: read_header
 /// Reads a header alone and returns the length that it announces, or `None`
 /// when the peer ended before it.
 ///
@@ -92,7 +99,9 @@ fn digits(header: &[u8]) -> Option<&str> {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     number.then_some(text)
 }
+// ANCHOR_END: read_header
 
+// ANCHOR: take
 /// Reads exactly `of` bytes, in as many reads as it takes.
 fn take(
     reader: &mut impl Read,
@@ -115,7 +124,9 @@ fn take(
 pub fn cut(part: &'static str, got: u64, of: u64) -> io::Error {
     Error::Cut { part, got, of, why: None }.into()
 }
+// ANCHOR_END: take
 
+// ANCHOR: answer_refusal
 /// If a conversation `ended` with a refusal ([`ErrorKind::InvalidData`]), sends
 /// `ERROR` and the reason. This is the last message: where the next one from
 /// the peer begins is unknown. Returns `ended`.
@@ -134,7 +145,9 @@ pub fn answer_refusal(
     }
     ended
 }
+// ANCHOR_END: answer_refusal
 
+// ANCHOR: errors
 /// Why there is no message.
 #[derive(Debug)]
 pub enum Error {
@@ -167,7 +180,9 @@ pub enum Refusal {
         limit: u64,
     },
 }
+// ANCHOR_END: errors
 
+// ANCHOR: words
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -207,6 +222,7 @@ impl From<Error> for io::Error {
         Self::new(kind, error)
     }
 }
+// ANCHOR_END: words
 
 #[cfg(test)]
 mod tests {
