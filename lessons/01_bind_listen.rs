@@ -9,6 +9,7 @@
 //! Terminal 3, on Linux: `ss -tan 'sport = :8080'` shows the connection as
 //! `ESTAB`, established, though nobody has accepted it.
 
+// ANCHOR: uses
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
@@ -18,7 +19,9 @@ use first_socket::cli::Address;
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+// ANCHOR_END: uses
 
+// ANCHOR: args
 /// Listens on a port without ever accepting a connection
 #[derive(Parser)]
 struct Args {
@@ -30,7 +33,9 @@ struct Args {
     #[arg(value_parser = clap::value_parser!(i32).range(0..))]
     backlog: i32,
 }
+// ANCHOR_END: args
 
+// ANCHOR: main
 fn main() -> ExitCode {
     report::exit_code(run(&Args::parse()))
 }
@@ -46,7 +51,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::event(Tag::Stopped, "the port is free again");
     Ok(())
 }
+// ANCHOR_END: main
 
+// ANCHOR: host
 /// Shows this machine's name, and the addresses that the name stands for.
 fn show_host() {
     let name = gethostname::gethostname();
@@ -63,7 +70,9 @@ fn show_host() {
     let ips = ips.join(", ");
     report::event(Tag::Host, format_args!("{name}: {ips}"));
 }
+// ANCHOR_END: host
 
+// ANCHOR: first
 /// Listens on the first address that works: a name can have several.
 fn listen_on_first(
     addresses: &[SocketAddr],
@@ -78,7 +87,9 @@ fn listen_on_first(
     }
     ended
 }
+// ANCHOR_END: first
 
+// ANCHOR: socket
 /// The three steps to a listener; each of them is one call to the kernel.
 fn listen(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
     let domain = Domain::for_address(address);
@@ -86,7 +97,9 @@ fn listen(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
     report::event(Tag::Socket, format_args!("{family}, stream (TCP)"));
+    // ANCHOR_END: socket
 
+    // ANCHOR: bind
     // Without SO_REUSEADDR (socket(7)), bind fails while the kernel still
     // remembers old connections at this port. On Windows the option would let
     // two programs share a port.
@@ -95,8 +108,11 @@ fn listen(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
     socket.bind(&SockAddr::from(address))?;
     let bound = socket.local_addr()?.as_socket().unwrap_or(address);
     report::event(Tag::Bound, bound);
+    // ANCHOR_END: bind
 
+    // ANCHOR: listen
     socket.listen(backlog)?;
     report::listening(bound);
     Ok(socket)
 }
+// ANCHOR_END: listen
