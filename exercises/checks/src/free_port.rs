@@ -41,6 +41,11 @@ const SEEKERS: usize = 200;
 /// No further one is started after this time: a program may start slowly.
 const SEEK_TIME: Duration = Duration::from_secs(2);
 
+/// When the machine is so busy that the neighbour has not tried so often by
+/// then, there is more time.
+const ALL_LOOKS: usize = 10_000;
+const BUSY_SEEK_TIME: Duration = Duration::from_secs(8);
+
 /// A seeker counts when the neighbour has tried so often meanwhile.
 const LOOKS: usize = 20;
 
@@ -327,9 +332,13 @@ fn seek(trial: &Trial, port: u16, looks: &AtomicUsize) -> Result<(), Finding> {
     trial.note(format!("a neighbour takes and leaves {port}, all the time"));
     trial.note(format!("started with {}, many times", args.join(" ")));
     let args = args.each_ref().map(String::as_str);
-    let seek_until = Deadline::after(SEEK_TIME);
+    let until = Deadline::after(SEEK_TIME);
+    let busy_until = Deadline::after(BUSY_SEEK_TIME);
     let mut seekers = 0;
-    while seekers < SEEKERS && !seek_until.is_over() {
+    while seekers < SEEKERS && !busy_until.is_over() {
+        if until.is_over() && looks.load(Ordering::Relaxed) >= ALL_LOOKS {
+            break;
+        }
         let looks_before = looks.load(Ordering::Relaxed);
         trial.start(&args).map_err(not_found)?;
         trial.forget();

@@ -13,7 +13,7 @@ use crate::trial::{ANSWER_TIME, Server, Trial};
 pub(crate) const BROKEN: usize = 50;
 
 /// What a flood is made of.
-const FLOOD: &[u8] = &[b'x'; 8 * 1024];
+const FLOOD: &[u8] = &[b'x'; 64 * 1024];
 
 /// A visitor of a server, with a name for the messages.
 #[derive(Debug)]

@@ -159,6 +159,7 @@ fn a_fork_bomb_is_ended() {
 
 #[cfg(target_os = "linux")]
 mod interrupted {
+    use std::io::Read;
     use std::process::{Child, Command, Stdio};
 
     use nix::sys::signal::{Signal, kill};
@@ -219,7 +220,12 @@ mod interrupted {
             grader.arg(&dir).arg("--work").arg(&new).stderr(Stdio::piped());
             let mut grader = grader.spawn().unwrap();
             wait(|| {
-                assert_eq!(grader.try_wait().unwrap(), None, "it ended");
+                if let Some(status) = grader.try_wait().unwrap() {
+                    let mut why = String::new();
+                    let mut stderr = grader.stderr.take().unwrap();
+                    stderr.read_to_string(&mut why).unwrap();
+                    panic!("{status}: {why}");
+                }
                 new.join("target/debug/deps").exists()
             });
 
