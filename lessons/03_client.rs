@@ -4,6 +4,7 @@
 //! `cargo run -q --bin 03_client` says each line that is typed, until the input
 //! ends (Ctrl-D; on Windows Ctrl-Z and Enter).
 
+// ANCHOR: uses
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::ExitCode;
@@ -16,13 +17,17 @@ use clap::Parser;
 use first_socket::cli::{Address, PATIENCE};
 use first_socket::deadline::Timed;
 use first_socket::report::{self, Failure, Printer};
+// ANCHOR_END: uses
 
+// ANCHOR: limits
 /// The most bytes that one read takes.
 const CHUNK: usize = 1024;
 
 /// When the server has closed: how long the speaking thread may take to end.
 const LAST_WORD: Duration = Duration::from_millis(500);
+// ANCHOR_END: limits
 
+// ANCHOR: flags
 /// Says lines to a server and prints what comes back
 #[derive(Parser, Clone)]
 struct Args {
@@ -32,15 +37,21 @@ struct Args {
     /// A line to say; if there is none, each line that is typed (stdin)
     text: Vec<String>,
 }
+// ANCHOR_END: flags
 
+// ANCHOR: main
 fn main() -> ExitCode {
     report::exit_code(run(&Args::parse()))
 }
+// ANCHOR_END: main
 
+// ANCHOR: connect
 fn run(args: &Args) -> Result<(), Failure> {
     let connection = Arc::new(args.address.connect()?);
     let (tell, told) = mpsc::channel();
+    // ANCHOR_END: connect
 
+    // ANCHOR: speak
     // One thread speaks while this one listens: neither waits for the other.
     // It may outlive `run`, so it has its own share of what it needs.
     let (speaker, words) = (Arc::clone(&connection), args.clone());
@@ -51,6 +62,8 @@ fn run(args: &Args) -> Result<(), Failure> {
         let _ = tell.send(ended);
         let _ = speaker.shutdown(how);
     };
+    // ANCHOR_END: speak
+    // ANCHOR: spawn
     Builder::new().spawn(speak).map_err(|error| {
         let why = report::why(&error);
         Failure::new(
@@ -61,7 +74,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     })?;
     listen(&connection, &told, &args.address)
 }
+// ANCHOR_END: spawn
 
+// ANCHOR: say
 /// Says each text as a line, or each line of stdin.
 fn say(mut connection: &TcpStream, args: &Args) -> Result<(), Failure> {
     let went_away = |error| args.address.went_away(&error);
@@ -88,7 +103,9 @@ fn say(mut connection: &TcpStream, args: &Args) -> Result<(), Failure> {
     }
     Ok(())
 }
+// ANCHOR_END: say
 
+// ANCHOR: listen
 /// Prints what the server says, until it closes the connection.
 fn listen(
     connection: &TcpStream,
@@ -117,3 +134,4 @@ fn listen(
         }
     }
 }
+// ANCHOR_END: listen

@@ -9,6 +9,7 @@
 //! The accept loop, the threads and the limit are in `src/visitors.rs`: the
 //! next lessons use them again.
 
+// ANCHOR: uses
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
@@ -17,10 +18,14 @@ use first_socket::cli::{Address, Limits};
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
 use first_socket::visitors::{FULL, Visitor, Visitors};
+// ANCHOR_END: uses
 
+// ANCHOR: chunk_size
 /// The most bytes that one read takes.
 const CHUNK: usize = 1024;
+// ANCHOR_END: chunk_size
 
+// ANCHOR: flags
 /// Sends back what each visitor says, to many visitors at once
 #[derive(Parser)]
 struct Args {
@@ -30,11 +35,15 @@ struct Args {
     #[command(flatten)]
     limits: Limits,
 }
+// ANCHOR_END: flags
 
+// ANCHOR: main
 fn main() -> ExitCode {
     report::exit_code(run(&Args::parse()))
 }
+// ANCHOR_END: main
 
+// ANCHOR: run
 fn run(args: &Args) -> Result<(), Failure> {
     let (listener, address) = args.address.listen()?;
     let stop = Shutdown::on_ctrl_c(Some(&listener))?;
@@ -47,7 +56,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::event(Tag::Stopped, &visitors);
     Ok(())
 }
+// ANCHOR_END: run
 
+// ANCHOR: echo
 /// Sends back what a visitor says, byte for byte, until it ends its side.
 fn echo(visitor: &Visitor<'_>) -> io::Result<()> {
     let mut chunk = [0; CHUNK];
@@ -64,3 +75,4 @@ fn echo(visitor: &Visitor<'_>) -> io::Result<()> {
         visitor.timed().write_all(bytes)?;
     }
 }
+// ANCHOR_END: echo

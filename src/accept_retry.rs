@@ -1,17 +1,22 @@
 //! What to do when `accept` fails: say so once, rest, try again.
 
+// ANCHOR: uses
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use crate::report::{self, Tag};
 use crate::shutdown::Shutdown;
+// ANCHOR_END: uses
 
+// ANCHOR: pauses
 /// How long a server rests after a failed `accept` before it tries again.
 pub const PAUSE: Duration = Duration::from_millis(100);
 
 /// Of failures that are closer together than this, only the first is reported.
 pub const GAP: Duration = Duration::from_secs(1);
+// ANCHOR_END: pauses
 
+// ANCHOR: retry
 /// Reports a run of failures once, and rests after each.
 ///
 /// When no file descriptor is left, `accept` fails at once, again and again:
@@ -20,7 +25,9 @@ pub const GAP: Duration = Duration::from_secs(1);
 pub struct AcceptRetry {
     last: Option<Instant>,
 }
+// ANCHOR_END: retry
 
+// ANCHOR: rest
 impl AcceptRetry {
     /// Reports `error`, unless another came within [`GAP`], and rests for
     /// [`PAUSE`] or until Ctrl-C. If just one visitor broke off, it returns at
@@ -39,7 +46,9 @@ impl AcceptRetry {
         stop.pause(PAUSE);
     }
 }
+// ANCHOR_END: rest
 
+// ANCHOR: one_visitors
 /// One visitor broke off while waiting in the queue (ECONNABORTED in accept(2),
 /// WSAECONNRESET on Windows), or the call was interrupted: the next visitor
 /// need not wait for that.
@@ -51,6 +60,7 @@ fn is_one_visitors(error: &io::Error) -> bool {
             | ErrorKind::Interrupted
     )
 }
+// ANCHOR_END: one_visitors
 
 #[cfg(test)]
 mod tests {

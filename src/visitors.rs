@@ -1,5 +1,6 @@
 //! The visitors of a server: a thread for each, a limit, and an end.
 
+// ANCHOR: uses
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,14 +15,18 @@ use crate::deadline::Timed;
 use crate::hang_up::hang_up;
 use crate::report::{self, Tag};
 use crate::shutdown::Shutdown;
+// ANCHOR_END: uses
 
+// ANCHOR: limits
 /// What a newcomer hears when there is no room.
 pub const FULL: &str = "Server is full.";
 
 /// How many visitors may be in [`hang_up`] at once, beside those who are
 /// inside. It takes up to a second.
 pub const LEAVING: usize = 50;
+// ANCHOR_END: limits
 
+// ANCHOR: visitors
 /// Lets visitors in, up to a limit, and gives each a thread of its own.
 #[derive(Debug)]
 pub struct Visitors<'a> {
@@ -33,7 +38,9 @@ pub struct Visitors<'a> {
     served: AtomicU64,
     refused: AtomicU64,
 }
+// ANCHOR_END: visitors
 
+// ANCHOR: visitor
 /// One visitor: a connection, and the address at its other end.
 #[derive(Debug)]
 pub struct Visitor<'a> {
@@ -43,7 +50,9 @@ pub struct Visitor<'a> {
     timeout: Duration,
     stop: &'a Shutdown,
 }
+// ANCHOR_END: visitor
 
+// ANCHOR: new
 impl<'a> Visitors<'a> {
     /// Serves at most `--max-clients` visitors at once; one more is sent
     /// `full`.
@@ -59,7 +68,9 @@ impl<'a> Visitors<'a> {
             refused: AtomicU64::new(0),
         }
     }
+    // ANCHOR_END: new
 
+    // ANCHOR: serve
     /// Accepts visitors until Ctrl-C; `talk` is the conversation with one.
     /// An error that it returns is reported, and ends that visit alone; so does
     /// a panic, for which this replaces the panic hook of the process. When
@@ -89,7 +100,9 @@ impl<'a> Visitors<'a> {
             drop(listener);
         });
     }
+    // ANCHOR_END: serve
 
+    // ANCHOR: next
     /// Waits for the next visitor, or returns `None` at Ctrl-C.
     fn next(
         &self,
@@ -111,7 +124,9 @@ impl<'a> Visitors<'a> {
             }
         }
     }
+    // ANCHOR_END: next
 
+    // ANCHOR: place_for
     /// A place inside; or, if none is free, a refusal and a place to leave.
     fn place_for(&self, visitor: &Visitor<'_>) -> Option<Place<'_>> {
         if let Some(place) = self.inside.take() {
@@ -132,7 +147,9 @@ impl<'a> Visitors<'a> {
         }
         place.map(Place::Leaving)
     }
+    // ANCHOR_END: place_for
 
+    // ANCHOR: attend
     /// A visit from its beginning to its end, on its own thread.
     fn attend<T>(&self, visitor: Visitor<'_>, place: Place<'_>, talk: &T)
     where
@@ -154,7 +171,9 @@ impl<'a> Visitors<'a> {
         report::event(Tag::Closed, peer);
         drop(leaving);
     }
+    // ANCHOR_END: attend
 
+    // ANCHOR: converse
     fn converse<T>(&self, visitor: &Visitor<'_>, talk: &T)
     where
         T: Fn(&Visitor<'_>) -> io::Result<()>,
@@ -169,7 +188,9 @@ impl<'a> Visitors<'a> {
         self.served.fetch_add(1, Ordering::Relaxed);
     }
 }
+// ANCHOR_END: converse
 
+// ANCHOR: totals
 /// The totals, for the last line: `visitors served: 3, refused: 1`.
 impl fmt::Display for Visitors<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -178,7 +199,9 @@ impl fmt::Display for Visitors<'_> {
         write!(f, "visitors served: {served}, refused: {refused}")
     }
 }
+// ANCHOR_END: totals
 
+// ANCHOR: timed
 impl Visitor<'_> {
     /// The connection, with `--timeout` from now on for all that is read and
     /// written on it. Ctrl-C ends its waits.
@@ -192,7 +215,9 @@ impl Visitor<'_> {
         report::event(tag, format_args!("{} {text}", self.peer));
     }
 }
+// ANCHOR_END: timed
 
+// ANCHOR: place
 /// Where a visitor stands.
 enum Place<'a> {
     /// In conversation.
@@ -200,7 +225,9 @@ enum Place<'a> {
     /// On the way out, during the hang-up.
     Leaving(Taken<'a>),
 }
+// ANCHOR_END: place
 
+// ANCHOR: places
 /// A number of places of one kind.
 #[derive(Debug)]
 struct Places {
@@ -211,7 +238,9 @@ struct Places {
 /// One place that is taken; dropping it gives it back, after a panic too.
 #[derive(Debug)]
 struct Taken<'a>(&'a Places);
+// ANCHOR_END: places
 
+// ANCHOR: take
 impl Places {
     const fn new(all: usize) -> Self {
         Self { all, taken: AtomicUsize::new(0) }
@@ -226,13 +255,17 @@ impl Places {
             .map(|_| Taken(self))
     }
 }
+// ANCHOR_END: take
 
+// ANCHOR: give_back
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         self.0.taken.fetch_sub(1, Ordering::SeqCst);
     }
 }
+// ANCHOR_END: give_back
 
+// ANCHOR: count
 /// `(3 of 50)`.
 impl fmt::Display for Places {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -240,6 +273,7 @@ impl fmt::Display for Places {
         write!(f, "({taken} of {})", self.all)
     }
 }
+// ANCHOR_END: count
 
 #[cfg(test)]
 mod tests {
