@@ -78,18 +78,20 @@ impl Ports {
         if line.starts_with("[HOST] ") {
             return "[HOST] laptop: 192.0.2.7".to_owned();
         }
-        if let Some(address) = line.strip_prefix("[LISTENING] ") {
-            let port: String = digits_after(address, "127.0.0.1:");
-            self.server = Some(port);
+        if line.starts_with("[BOUND] ") || line.starts_with("[LISTENING] ") {
+            // `127.0.0.1:35649`, or `[::1]:35649`, is the second word.
+            let address = line.split(' ').nth(1).unwrap_or_default();
+            let port = address.rsplit(':').next().unwrap_or_default();
+            self.server = Some(port.to_owned());
         }
         let mut masked = String::new();
         let mut rest = line;
-        while let Some((before, after)) = rest.split_once("127.0.0.1:") {
-            let port = digits_after(rest, "127.0.0.1:");
+        while let Some((before, after)) = split_at_port(rest) {
+            let end = after.find(|c: char| !c.is_ascii_digit());
+            let (port, after) = after.split_at(end.unwrap_or(after.len()));
             masked.push_str(before);
-            masked.push_str("127.0.0.1:");
-            masked.push_str(&self.shown(&port));
-            rest = &after[port.len()..];
+            masked.push_str(&self.shown(port));
+            rest = after;
         }
         masked.push_str(rest);
         masked
@@ -108,9 +110,12 @@ impl Ports {
     }
 }
 
-fn digits_after(line: &str, key: &str) -> String {
-    let rest = line.split_once(key).map_or("", |(_, rest)| rest);
-    rest.chars().take_while(char::is_ascii_digit).collect()
+/// Splits a line behind the first address, before its port.
+fn split_at_port(line: &str) -> Option<(&str, &str)> {
+    let ends = ["127.0.0.1:", "[::1]:"]
+        .into_iter()
+        .filter_map(|address| Some(line.find(address)? + address.len()));
+    ends.min().map(|end| line.split_at(end))
 }
 
 impl Program {
