@@ -3,6 +3,7 @@
 //!
 //! `cargo run -q --bin 05_client README.md Cargo.toml`
 
+// ANCHOR: uses
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
@@ -26,7 +27,9 @@ const DISK_TIME: Duration = Duration::from_secs(600);
 
 /// What the progress bar shows; it is drawn on a terminal only.
 const BAR: &str = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}";
+// ANCHOR_END: uses
 
+// ANCHOR: run
 /// Sends files to a server
 #[derive(Parser)]
 struct Args {
@@ -61,7 +64,9 @@ fn run(args: &Args) -> Result<(), Failure> {
         "The lines above say why. Send only the others again.",
     ))
 }
+// ANCHOR_END: run
 
+// ANCHOR: send
 struct Sender<'a> {
     connection: TcpStream,
     address: &'a Address,
@@ -94,7 +99,9 @@ impl Sender<'_> {
         report::remark(Tag::Sent, format!("{size} bytes of {shown}"));
         Ok(self.hear(DISK_TIME)?.starts_with(b"SAVED "))
     }
+    // ANCHOR_END: send
 
+    // ANCHOR: content
     /// Sends `size` bytes of `file`; no more, even if it grows meanwhile.
     fn send_content(
         &self,
@@ -124,7 +131,9 @@ impl Sender<'_> {
         }
         Ok(())
     }
+    // ANCHOR_END: content
 
+    // ANCHOR: wire
     fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
         Timed::new(&self.connection, PATIENCE)
             .write_all(bytes)
@@ -143,7 +152,9 @@ impl Sender<'_> {
         Ok(reply)
     }
 }
+// ANCHOR_END: wire
 
+// ANCHOR: file
 /// The server waits for bytes that do not exist: the connection must end.
 fn cannot_read(name: &str, why: &str) -> Failure {
     let what = format!("cannot read {} to its end", name.escape_debug());
@@ -164,3 +175,4 @@ fn open(path: &Path) -> io::Result<(&str, File, u64)> {
     let size = file.metadata()?.len();
     Ok((name, file, size))
 }
+// ANCHOR_END: file

@@ -4,6 +4,7 @@
 //! Terminal 2: `cargo run -q --bin 05_client Cargo.toml`; then look into the
 //! folder `received`. A second try is refused: the name is taken.
 
+// ANCHOR: uses
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::PathBuf;
@@ -28,7 +29,9 @@ const NAME_LIMIT: u64 = 4096;
 
 /// What Windows does not allow in a name; `/` and `\\` separate folders.
 const FORBIDDEN: [char; 9] = ['/', '\\', ':', '*', '?', '"', '<', '>', '|'];
+// ANCHOR_END: uses
 
+// ANCHOR: run
 /// Receives files from many visitors
 #[derive(Parser)]
 struct Args {
@@ -69,7 +72,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::event(Tag::Stopped, &visitors);
     Ok(())
 }
+// ANCHOR_END: run
 
+// ANCHOR: visit
 /// Why a file is not saved.
 enum Trouble {
     /// Its sender hears why, and may offer the next one.
@@ -96,7 +101,9 @@ fn take_files(visitor: &Visitor<'_>, args: &Args) -> io::Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: visit
 
+// ANCHOR: offer
 /// Reads a name and a size, or `None` when the visitor has ended.
 fn read_offer(visitor: &Visitor<'_>) -> io::Result<Option<(Vec<u8>, u64)>> {
     visitor.timed().wait()?;
@@ -109,7 +116,9 @@ fn read_offer(visitor: &Visitor<'_>) -> io::Result<Option<(Vec<u8>, u64)>> {
         None => Err(cut("size", 0, message::HEADER as u64)),
     }
 }
+// ANCHOR_END: offer
 
+// ANCHOR: save
 /// Judges an offer, takes the content, and gives the file its name.
 fn take_file(
     visitor: &Visitor<'_>,
@@ -135,7 +144,9 @@ fn take_file(
     let kept = part.persist_noclobber(path);
     kept.map(drop).map_err(|error| Trouble::File(error.error))
 }
+// ANCHOR_END: save
 
+// ANCHOR: judge
 /// Where the file is to stand, if name and size are acceptable.
 fn judge(args: &Args, name: &[u8], size: u64) -> io::Result<PathBuf> {
     let path = args.dir.join(safe_name(name)?);
@@ -151,7 +162,9 @@ fn judge(args: &Args, name: &[u8], size: u64) -> io::Result<PathBuf> {
     }
     Ok(path)
 }
+// ANCHOR_END: judge
 
+// ANCHOR: content
 /// Copies `size` bytes from the connection to a file.
 fn take_content(
     visitor: &Visitor<'_>,
@@ -178,7 +191,9 @@ fn take_content(
     }
     written.map_err(Trouble::File)
 }
+// ANCHOR_END: content
 
+// ANCHOR: name
 /// Accepts a name that is one plain part of a path on every system.
 fn safe_name(name: &[u8]) -> io::Result<&str> {
     let name = str::from_utf8(name)
@@ -207,3 +222,4 @@ fn is_device(name: &str) -> bool {
     matches!(&*stem, "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
         || matches!(stem.strip_suffix(digit), Some("COM" | "LPT"))
 }
+// ANCHOR_END: name
