@@ -3,6 +3,7 @@
 //! Terminal 1: `cargo run -q --bin 02_accept_send_close`
 //! Terminal 2: `cargo run -q --bin 02_client`
 
+// ANCHOR: imports
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
@@ -15,10 +16,14 @@ use first_socket::deadline::Timed;
 use first_socket::hang_up::hang_up;
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
+// ANCHOR_END: imports
 
+// ANCHOR: send_time
 /// How long sending the message may take.
 const SEND_TIME: Duration = Duration::from_secs(1);
+// ANCHOR_END: send_time
 
+// ANCHOR: args
 /// Greets one visitor after the other
 #[derive(Parser)]
 struct Args {
@@ -29,16 +34,22 @@ struct Args {
     #[arg(long, value_name = "TEXT", default_value = "Connection Established")]
     message: String,
 }
+// ANCHOR_END: args
 
+// ANCHOR: main
 fn main() -> ExitCode {
     report::exit_code(run(&Args::parse()))
 }
+// ANCHOR_END: main
 
+// ANCHOR: listen
 fn run(args: &Args) -> Result<(), Failure> {
     let (listener, address) = args.address.listen()?;
     let stop = Shutdown::on_ctrl_c(Some(&listener))?;
     report::listening(address);
+    // ANCHOR_END: listen
 
+    // ANCHOR: accept_loop
     let message = format!("{}\r\n", args.message);
     let mut visitors: u64 = 0;
     let mut retry = AcceptRetry::default();
@@ -58,11 +69,15 @@ fn run(args: &Args) -> Result<(), Failure> {
             Err(error) => retry.rest(&error, &stop),
         }
     }
+    // ANCHOR_END: accept_loop
+    // ANCHOR: stop
     drop(listener);
     report::event(Tag::Stopped, format!("visitors served: {visitors}"));
     Ok(())
 }
+// ANCHOR_END: stop
 
+// ANCHOR: greet
 /// Sends the message, all of it, and closes this connection.
 fn greet(
     connection: TcpStream,
@@ -80,3 +95,4 @@ fn greet(
     drop(connection);
     Ok(())
 }
+// ANCHOR_END: greet

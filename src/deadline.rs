@@ -4,6 +4,7 @@
 //! now and then keeps a loop of reads busy for ever. [`Timed`] gives all reads
 //! and writes one common deadline.
 
+// ANCHOR: imports
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -12,7 +13,9 @@ use crate::shutdown::Shutdown;
 
 /// How long one wait lasts before we look for a Ctrl-C again.
 const POLL_TIME: Duration = Duration::from_millis(200);
+// ANCHOR_END: imports
 
+// ANCHOR: timed
 /// A connection whose reads and writes share one deadline.
 #[derive(Debug)]
 pub struct Timed<'a> {
@@ -21,7 +24,9 @@ pub struct Timed<'a> {
     until: Instant,
     stop: Option<&'a Shutdown>,
 }
+// ANCHOR_END: timed
 
+// ANCHOR: new
 impl<'a> Timed<'a> {
     /// All reads and writes together may take `time` from now; at most
     /// [`crate::cli::LONGEST_TIMEOUT`].
@@ -37,7 +42,9 @@ impl<'a> Timed<'a> {
     pub fn or_stop(self, stop: &'a Shutdown) -> Self {
         Self { stop: Some(stop), ..self }
     }
+    // ANCHOR_END: new
 
+    // ANCHOR: wait
     /// Waits until there is something to read: bytes, or the end.
     ///
     /// # Errors
@@ -57,7 +64,9 @@ impl<'a> Timed<'a> {
             }
         }
     }
+    // ANCHOR_END: wait
 
+    // ANCHOR: checks
     fn check_stop(&self) -> io::Result<()> {
         if self.stop.is_some_and(Shutdown::requested) {
             let text = "the server is stopping";
@@ -76,14 +85,18 @@ impl<'a> Timed<'a> {
         Ok(left)
     }
 }
+// ANCHOR_END: checks
 
+// ANCHOR: read
 impl Read for Timed<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.wait()?;
         self.connection.read(buffer)
     }
 }
+// ANCHOR_END: read
 
+// ANCHOR: write
 impl Write for Timed<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
@@ -109,7 +122,9 @@ impl Write for Timed<'_> {
         self.connection.flush()
     }
 }
+// ANCHOR_END: write
 
+// ANCHOR: try_again
 /// Whether the wait only used up its turn, or was interrupted by a stop
 /// (Ctrl-Z) and continue: see signal(7).
 ///
@@ -120,6 +135,7 @@ fn try_again(error: &io::Error) -> bool {
         if cfg!(windows) { ErrorKind::TimedOut } else { ErrorKind::WouldBlock };
     [timeout, ErrorKind::Interrupted].contains(&error.kind())
 }
+// ANCHOR_END: try_again
 
 #[cfg(test)]
 mod tests {

@@ -4,18 +4,23 @@
 //! what it has not read yet (RFC 1122, section 4.2.2.13). So the close takes
 //! two steps: we end our side, then we read what the peer still sends.
 
+// ANCHOR: imports
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use crate::deadline::Timed;
+// ANCHOR_END: imports
 
+// ANCHOR: limits
 /// How long we listen to a peer that does not end its side.
 pub const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// How much more a peer may say, in bytes.
 pub const DRAIN_BYTES: u64 = 64 * 1024;
+// ANCHOR_END: limits
 
+// ANCHOR: hang_up
 /// Ends our side of `connection`, then reads and drops what the peer still
 /// sends, for at most [`DRAIN_TIME`] and [`DRAIN_BYTES`]. The connection is
 /// closed when the caller drops it.
@@ -32,3 +37,4 @@ pub fn hang_up(connection: &TcpStream) -> io::Result<()> {
         ended => ended.map(drop),
     }
 }
+// ANCHOR_END: hang_up
