@@ -309,7 +309,7 @@ fn neighbour(trial: &Trial) -> Result<(), Finding> {
 /// kernel, and takes the port once the program has had it and given it back.
 fn follow(trial: &Trial, port: u16, args: &[String; 4]) -> Result<(), Finding> {
     let process = trial.spawn(&args.each_ref().map(String::as_str))?;
-    let until = Deadline::after(START_TIME);
+    let until = Deadline::after(START_TIME / 2);
     let (mut was_taken, mut ours) = (false, None);
     let look = || {
         if ours.is_none() {
@@ -321,8 +321,8 @@ fn follow(trial: &Trial, port: u16, args: &[String; 4]) -> Result<(), Finding> {
             }
         }
     };
-    let over = || process.has_announced() || until.is_over();
-    between_calls(process.id(), look, over);
+    between_calls(process.id(), until, look, || process.has_announced());
+    let until = Deadline::after(START_TIME);
     trial.await_listening(process, until).map_err(not_found)?;
     trial.forget();
     Ok(())

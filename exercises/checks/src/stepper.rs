@@ -1,21 +1,24 @@
 //! Goes through a program from one call into the kernel to the next, as a
 //! debugger does: `ptrace(2)`. Only Linux has it in this form.
 
-/// How often a program is stopped at most. To start and to listen takes a Rust
-/// program about 300 stops.
+use crate::clock::Deadline;
+
+/// How often a program is stopped at most. Two stops are one call, and a Rust
+/// program has made about 100 calls when it listens.
 #[cfg(target_os = "linux")]
-const MOST_LOOKS: usize = 3000;
+const MOST_LOOKS: usize = 1000;
 
 /// Follows the main thread of a process that has just been started, and calls
 /// `look` whenever the thread is stopped before or after a call into the
-/// kernel. Ends when `over` says so, with the process, or after many calls: the
-/// process then goes on alone. Where `over` has ended it, it may be stopped, and
-/// has to be killed.
+/// kernel. Ends when `over` says so, or with the process; it may then be
+/// stopped, and has to be killed. Ends also after many calls, or at `until`: the
+/// process then goes on alone.
 ///
 /// Returns `false` when the system does not allow it.
 #[cfg(target_os = "linux")]
 pub(crate) fn between_calls(
     id: u32,
+    until: Deadline,
     mut look: impl FnMut(),
     over: impl Fn() -> bool,
 ) -> bool {
@@ -45,6 +48,9 @@ pub(crate) fn between_calls(
                 Some(signal)
             }
             Ok(WaitStatus::StillAlive) => {
+                if until.is_over() {
+                    let _ = ptrace::interrupt(id);
+                }
                 std::thread::sleep(std::time::Duration::from_micros(50));
                 continue;
             }
@@ -54,7 +60,7 @@ pub(crate) fn between_calls(
         };
         look();
         looks += 1;
-        if looks == MOST_LOOKS {
+        if looks == MOST_LOOKS || until.is_over() {
             let _ = ptrace::detach(id, signal);
             return true;
         }
@@ -69,6 +75,7 @@ pub(crate) fn between_calls(
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn between_calls(
     _id: u32,
+    _until: Deadline,
     _look: impl FnMut(),
     _over: impl Fn() -> bool,
 ) -> bool {
