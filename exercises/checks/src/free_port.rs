@@ -16,6 +16,7 @@ use crate::clock::Deadline;
 use crate::finding::Finding;
 use crate::ladder::{Exercise, Rung};
 use crate::ports::{BLOCK, Block, hold_silently, release};
+use crate::stepper::between_calls;
 use crate::trial::{ANSWER_TIME, START_TIME, Server, Trial};
 
 /// Listen on the first free port at or after P.
@@ -34,17 +35,17 @@ pub static FREE_PORT: Exercise = Exercise {
     ],
 };
 
+/// How often a program is followed from call to call, and after which time it
+/// is not done again.
+const FOLLOWED: usize = 3;
+const FOLLOW_TIME: Duration = Duration::from_millis(500);
+
 /// How many programs look for a port, one after the other, while a neighbour
 /// lies in wait. One in five that look first was caught on a busy machine.
 const SEEKERS: usize = 200;
 
 /// No further one is started after this time: a program may start slowly.
-const SEEK_TIME: Duration = Duration::from_secs(2);
-
-/// When the machine is so busy that the neighbour has not tried so often by
-/// then, there is more time.
-const ALL_LOOKS: usize = 10_000;
-const BUSY_SEEK_TIME: Duration = Duration::from_secs(8);
+const SEEK_TIME: Duration = Duration::from_secs(1);
 
 /// A seeker counts when the neighbour has tried so often meanwhile.
 const LOOKS: usize = 20;
@@ -285,24 +286,64 @@ fn silent(trial: &Trial) -> Result<(), Finding> {
     Ok(())
 }
 
-/// A neighbour takes port P and leaves it again, all the time. Whoever looks
-/// first finds something else when binding than when looking.
+/// A neighbour takes port P whenever it can. Whoever looks first finds
+/// something else when binding than when looking.
 fn neighbour(trial: &Trial) -> Result<(), Finding> {
+    let block = Block::take()?;
+    let port = block.port(0);
+    trial.note(format!("a neighbour takes {port} as soon as it can"));
+    let args = from(port, BLOCK - 2);
+    trial.note(format!("started with {}", args.join(" ")));
+    let until = Deadline::after(FOLLOW_TIME);
+    for nth in 0..FOLLOWED {
+        if nth == 0 || !until.is_over() {
+            follow(trial, port, &args)?;
+        }
+    }
+    // In parallel, too: it finds what other threads of a program do, and
+    // systems differ in whether a program can be followed.
+    lurk(trial, port, &args)
+}
+
+/// A neighbour who looks whenever the program is between two calls into the
+/// kernel, and takes the port once the program has had it and given it back.
+fn follow(trial: &Trial, port: u16, args: &[String; 4]) -> Result<(), Finding> {
+    let process = trial.spawn(&args.each_ref().map(String::as_str))?;
+    let until = Deadline::after(START_TIME / 2);
+    let (mut was_taken, mut ours) = (false, None);
+    let look = || {
+        if ours.is_none() {
+            match hold_silently(port) {
+                // Not on the first look: the program has to find it free.
+                Ok(socket) if was_taken => ours = Some(socket),
+                Ok(_) => {}
+                Err(_) => was_taken = true,
+            }
+        }
+    };
+    between_calls(process.id(), until, look, || process.has_announced());
+    let until = Deadline::after(START_TIME);
+    trial.await_listening(process, until).map_err(not_found)?;
+    trial.forget();
+    Ok(())
+}
+
+/// A neighbour who takes the port and leaves it again, all the time.
+fn lurk(trial: &Trial, port: u16, args: &[String; 4]) -> Result<(), Finding> {
     // Several neighbours would take the processor from each other.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let block = Block::take()?;
     let (over, looks) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         let lurk = || {
             while !over.load(Ordering::Relaxed) {
-                lie_in_wait(block.port(0), &looks);
+                lie_in_wait(port, &looks);
             }
         };
         let neighbour = thread::Builder::new().spawn_scoped(scope, lurk);
         let found = neighbour
             .map_err(|error| Finding::of_machine("no thread", &error))
-            .and_then(|_| seek(trial, block.port(0), &looks));
+            .and_then(|_| seek(trial, args, &looks));
         over.store(true, Ordering::Relaxed);
         found
     })
@@ -327,18 +368,16 @@ fn lie_in_wait(port: u16, looks: &AtomicUsize) {
 }
 
 /// Starts one seeker after the other; each of them finds a port.
-fn seek(trial: &Trial, port: u16, looks: &AtomicUsize) -> Result<(), Finding> {
-    let args = from(port, BLOCK - 2);
-    trial.note(format!("a neighbour takes and leaves {port}, all the time"));
-    trial.note(format!("started with {}, many times", args.join(" ")));
+fn seek(
+    trial: &Trial,
+    args: &[String; 4],
+    looks: &AtomicUsize,
+) -> Result<(), Finding> {
+    trial.note("started many times more");
     let args = args.each_ref().map(String::as_str);
     let until = Deadline::after(SEEK_TIME);
-    let busy_until = Deadline::after(BUSY_SEEK_TIME);
     let mut seekers = 0;
-    while seekers < SEEKERS && !busy_until.is_over() {
-        if until.is_over() && looks.load(Ordering::Relaxed) >= ALL_LOOKS {
-            break;
-        }
+    while seekers < SEEKERS && !until.is_over() {
         let looks_before = looks.load(Ordering::Relaxed);
         trial.start(&args).map_err(not_found)?;
         trial.forget();

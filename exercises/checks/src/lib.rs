@@ -19,6 +19,7 @@ mod ladder;
 mod output;
 mod ports;
 mod start;
+mod stepper;
 mod syslog;
 mod time;
 mod trial;

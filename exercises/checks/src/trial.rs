@@ -20,6 +20,9 @@ pub(crate) const START_TIME: Duration = Duration::from_secs(8);
 /// How long a program may take to answer, or to end.
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(5);
 
+/// How the line begins that says where a program listens.
+const LISTENING: &str = "[LISTENING]";
+
 /// How often we look whether a program has ended.
 const LOOK_TIME: Duration = Duration::from_millis(5);
 
@@ -99,7 +102,7 @@ impl Trial {
     ) -> Result<Server<'_>, Finding> {
         loop {
             match process.stdout.next_line(until) {
-                Ok(line) if line.trim_start().starts_with("[LISTENING]") => {
+                Ok(line) if line.trim_start().starts_with(LISTENING) => {
                     let address = announced(&line)?;
                     process.listens.store(true, Ordering::SeqCst);
                     return Ok(Server { trial: self, process, address });
@@ -225,6 +228,17 @@ impl Process {
         })
     }
 
+    /// The number that the system has given it.
+    pub(crate) fn id(&self) -> u32 {
+        lock(&self.child).id()
+    }
+
+    /// Whether it has said that it listens.
+    pub(crate) fn has_announced(&self) -> bool {
+        let announced = |line: &str| line.trim_start().starts_with(LISTENING);
+        self.stdout.will_have(announced, Deadline::after(Duration::ZERO))
+    }
+
     /// Its exit status, if it has ended.
     pub(crate) fn status(&self) -> Option<ExitStatus> {
         lock(&self.child).try_wait().ok().flatten()
@@ -289,7 +303,7 @@ impl Process {
                     "something took stdout away from the program.",
                 ),
             },
-            NoLine::Silence if begun.starts_with(b"[LISTENING]") => (
+            NoLine::Silence if begun.starts_with(LISTENING.as_bytes()) => (
                 format!(
                     "{} without a line end",
                     crate::finding::quoted(&begun)
@@ -343,7 +357,7 @@ fn announced(line: &str) -> Result<SocketAddr, Finding> {
 
 fn announced_so_far(process: &Process) -> Option<String> {
     std::iter::from_fn(|| process.stdout.line_so_far())
-        .find(|line| line.starts_with("[LISTENING]"))
+        .find(|line| line.trim_start().starts_with(LISTENING))
 }
 
 fn still_running(announced: Option<String>) -> Finding {
