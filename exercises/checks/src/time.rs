@@ -172,11 +172,11 @@ fn fresh(trial: &Trial) -> Result<(), Finding> {
     /// Longer than one second: the number must be another.
     const LATER: Duration = Duration::from_millis(2100);
     let server = start(trial)?;
-    ask(&server, "A")?;
+    let means = "the number is right, and old. The clock has to be read for \
+                 each visitor anew.";
+    ask(&server, "A").map_err(|finding| finding.meaning(means))?;
     thread::sleep(LATER);
     trial.note(format!("{LATER:?} later:"));
-    let means = "the time was right for A. The clock has to be read for each \
-                 visitor anew.";
     ask(&server, "B").map_err(|finding| finding.meaning(means))
 }
 
