@@ -1,6 +1,7 @@
 //! ex01: the first free port. Only `bind` says whether a port is free.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -215,12 +216,13 @@ fn tries(trial: &Trial) -> Result<(), Finding> {
     takes(trial, (from, 1), from, "with one try, P itself is tried.").map(drop)
 }
 
-/// Port 65535 is one for all: checks that run at the same time take turns, and
-/// those of other processes are waited for.
+/// Port 65535 is one for all: checks that run at the same time, in other
+/// processes too, take turns. Whose turn it is has the port of that number in
+/// UDP, which no program under test asks for.
 fn last_port(trial: &Trial) -> Result<(), Finding> {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let other = last_listener()?;
+    let last = (Ipv4Addr::LOCALHOST, u16::MAX);
+    let _turn = in_turn(|| UdpSocket::bind(last))?;
+    let other = in_turn(|| TcpListener::bind(last))?;
     trial.note("another program listens on port 65535");
     let means = "the sum does not fit into a u16: it panics, or begins again \
                  at 0, where the system picks any port.";
@@ -231,7 +233,7 @@ fn last_port(trial: &Trial) -> Result<(), Finding> {
     trial.note("port 65535 is free again");
     let means = "65535 is a port like others: the range ends behind it.";
     let until = Deadline::after(ANSWER_TIME);
-    // Somebody else may have it for a moment: then it is tried again.
+    // Another program may have it for a moment: then it is tried again.
     let mut failures = 0;
     let taken = loop {
         match takes(trial, (u16::MAX, 10), u16::MAX, means) {
@@ -247,12 +249,12 @@ fn last_port(trial: &Trial) -> Result<(), Finding> {
     taken.map_err(|finding| finding.meaning(means))
 }
 
-/// Another program on port 65535.
-fn last_listener() -> Result<TcpListener, Finding> {
+/// Waits until port 65535 can be had.
+fn in_turn<T>(mut bind: impl FnMut() -> io::Result<T>) -> Result<T, Finding> {
     let until = Deadline::after(START_TIME);
     loop {
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, u16::MAX)) {
-            Ok(listener) => return Ok(listener),
+        match bind() {
+            Ok(socket) => return Ok(socket),
             Err(_) if !until.is_over() => thread::sleep(TURN_TIME),
             Err(error) => {
                 return Err(Finding::of_machine("port 65535", &error));
