@@ -49,6 +49,11 @@ impl Deadline {
         Self(now() + time)
     }
 
+    /// The moment that is `time` later.
+    pub(crate) fn plus(self, time: Duration) -> Self {
+        Self(self.0 + time)
+    }
+
     /// What is left until then, as a wait of the system takes it: never zero.
     /// `None` when the moment has come.
     pub(crate) fn left(self) -> Option<Duration> {

@@ -54,8 +54,9 @@ const LOOKS: usize = 20;
 /// A program that still runs after this time stays.
 const STAY_TIME: Duration = Duration::from_millis(300);
 
-/// How often we look whether port 65535 is free.
+/// How often we look whether port 65535 is free, and how long at most.
 const TURN_TIME: Duration = Duration::from_millis(20);
+const LONGEST_TURN: Duration = Duration::from_secs(40);
 
 fn from(port: u16, tries: u16) -> [String; 4] {
     let words = ["--from", &port.to_string(), "--tries", &tries.to_string()];
@@ -221,8 +222,8 @@ fn tries(trial: &Trial) -> Result<(), Finding> {
 /// UDP, which no program under test asks for.
 fn last_port(trial: &Trial) -> Result<(), Finding> {
     let last = (Ipv4Addr::LOCALHOST, u16::MAX);
-    let _turn = in_turn(|| UdpSocket::bind(last))?;
-    let other = in_turn(|| TcpListener::bind(last))?;
+    let _turn = in_turn(trial, || UdpSocket::bind(last))?;
+    let other = in_turn(trial, || TcpListener::bind(last))?;
     trial.note("another program listens on port 65535");
     let means = "the sum does not fit into a u16: it panics, or begins again \
                  at 0, where the system picks any port.";
@@ -249,13 +250,19 @@ fn last_port(trial: &Trial) -> Result<(), Finding> {
     taken.map_err(|finding| finding.meaning(means))
 }
 
-/// Waits until port 65535 can be had.
-fn in_turn<T>(mut bind: impl FnMut() -> io::Result<T>) -> Result<T, Finding> {
-    let until = Deadline::after(START_TIME);
+/// Waits until port 65535 can be had. The program gets this time back.
+fn in_turn<T>(
+    trial: &Trial,
+    mut bind: impl FnMut() -> io::Result<T>,
+) -> Result<T, Finding> {
+    let until = Deadline::after(LONGEST_TURN);
     loop {
         match bind() {
             Ok(socket) => return Ok(socket),
-            Err(_) if !until.is_over() => thread::sleep(TURN_TIME),
+            Err(_) if !until.is_over() => {
+                trial.grant(TURN_TIME);
+                thread::sleep(TURN_TIME);
+            }
             Err(error) => {
                 return Err(Finding::of_machine("port 65535", &error));
             }

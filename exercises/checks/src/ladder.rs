@@ -115,7 +115,8 @@ fn attempt(rung: &'static Rung, program: &Path) -> Attempt {
 impl Attempt {
     fn wait(&self) -> Result<Result<(), Finding>, RecvTimeoutError> {
         loop {
-            let left = self.until.left().ok_or(RecvTimeoutError::Timeout)?;
+            let until = self.until.plus(self.trial.granted());
+            let left = until.left().ok_or(RecvTimeoutError::Timeout)?;
             match self.ended.recv_timeout(left) {
                 Err(RecvTimeoutError::Timeout) => {}
                 ended => return ended,

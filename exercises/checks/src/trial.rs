@@ -40,6 +40,8 @@ pub struct Trial {
     sent: Mutex<Vec<(String, usize)>>,
     processes: Mutex<Vec<Arc<Process>>>,
     over: AtomicBool,
+    /// How much longer the rung may take.
+    granted: Mutex<Duration>,
 }
 
 /// A started program.
@@ -71,7 +73,19 @@ impl Trial {
             sent: Mutex::default(),
             processes: Mutex::default(),
             over: AtomicBool::new(false),
+            granted: Mutex::default(),
         }
+    }
+
+    /// Gives the rung more time: it waits for something that is not the
+    /// program's business.
+    pub(crate) fn grant(&self, more: Duration) {
+        *lock(&self.granted) += more;
+    }
+
+    /// How much more time the rung has got.
+    pub(crate) fn granted(&self) -> Duration {
+        *lock(&self.granted)
     }
 
     /// Starts the program and waits until it says where it listens.
