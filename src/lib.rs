@@ -7,15 +7,15 @@
 //!
 //! - [`deadline`] and [`hang_up`] (chapter 02): a wait that ends, and the
 //!   orderly close;
-//! - [`visitors`] (chapter 03): a thread for each, a limit, an end;
+//! - [`visitors`] and [`accept_retry`] (chapter 03): a thread for each, a
+//!   limit, an end, and a rest when `accept` fails;
 //! - [`message`] (chapter 04): the length-prefixed message.
 //!
 //! The rest, which is no lesson:
 //!
 //! - [`cli`] gives `--host`, `--port` and the limits, as flags;
 //! - [`report`] prints events, and errors that say what to do;
-//! - [`shutdown`] turns Ctrl-C into a flag;
-//! - [`accept_retry`] rests after a failed `accept`.
+//! - [`shutdown`] turns Ctrl-C into a flag.
 
 pub mod accept_retry;
 pub mod cli;
