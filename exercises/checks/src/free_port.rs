@@ -17,6 +17,7 @@ use crate::clock::Deadline;
 use crate::finding::Finding;
 use crate::ladder::{Exercise, Rung};
 use crate::ports::{BLOCK, Block, hold_silently, release};
+#[cfg(target_os = "linux")]
 use crate::stepper::between_calls;
 use crate::trial::{ANSWER_TIME, START_TIME, Server, Trial};
 
@@ -35,11 +36,6 @@ pub static FREE_PORT: Exercise = Exercise {
         Rung { name: "bind is the only look", try_it: neighbour },
     ],
 };
-
-/// How often a program is followed from call to call, and after which time it
-/// is not done again.
-const FOLLOWED: usize = 3;
-const FOLLOW_TIME: Duration = Duration::from_millis(500);
 
 /// How many programs look for a port, one after the other, while a neighbour
 /// lies in wait. One in five that look first was caught on a busy machine.
@@ -303,12 +299,8 @@ fn neighbour(trial: &Trial) -> Result<(), Finding> {
     trial.note(format!("a neighbour takes {port} as soon as it can"));
     let args = from(port, BLOCK - 2);
     trial.note(format!("started with {}", args.join(" ")));
-    let until = Deadline::after(FOLLOW_TIME);
-    for nth in 0..FOLLOWED {
-        if nth == 0 || !until.is_over() {
-            follow(trial, port, &args)?;
-        }
-    }
+    #[cfg(target_os = "linux")]
+    follow(trial, port, &args)?;
     // In parallel, too: it finds what other threads of a program do, and
     // systems differ in whether a program can be followed.
     lurk(trial, port, &args)
@@ -316,8 +308,10 @@ fn neighbour(trial: &Trial) -> Result<(), Finding> {
 
 /// A neighbour who looks whenever the program is between two calls into the
 /// kernel, and takes the port once the program has had it and given it back.
+#[cfg(target_os = "linux")]
 fn follow(trial: &Trial, port: u16, args: &[String; 4]) -> Result<(), Finding> {
-    let process = trial.spawn(&args.each_ref().map(String::as_str))?;
+    let args = args.each_ref().map(String::as_str);
+    let process = trial.spawn_stopped(&args)?;
     let until = Deadline::after(START_TIME / 2);
     let (mut was_taken, mut ours) = (false, None);
     let look = || {

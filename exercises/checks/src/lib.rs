@@ -19,6 +19,7 @@ mod ladder;
 mod output;
 mod ports;
 mod start;
+#[cfg(target_os = "linux")]
 mod stepper;
 mod syslog;
 mod time;

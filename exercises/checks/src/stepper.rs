@@ -1,83 +1,85 @@
 //! Goes through a program from one call into the kernel to the next, as a
 //! debugger does: `ptrace(2)`. Only Linux has it in this form.
 
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::ptrace;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+
 use crate::clock::Deadline;
 
 /// How often a program is stopped at most. Two stops are one call, and a Rust
 /// program has made about 100 calls when it listens.
-#[cfg(target_os = "linux")]
 const MOST_LOOKS: usize = 1000;
 
-/// Follows the main thread of a process that has just been started, and calls
-/// `look` whenever the thread is stopped before or after a call into the
-/// kernel. Ends when `over` says so, or with the process; it may then be
-/// stopped, and has to be killed. Ends also after many calls, or at `until`: the
-/// process then goes on alone.
-///
-/// Returns `false` when the system does not allow it.
-#[cfg(target_os = "linux")]
+/// How often we look whether the process has stopped, and how long at once.
+const PAUSE: Duration = Duration::from_micros(50);
+const LOOK_TIME: Duration = Duration::from_millis(20);
+
+/// Follows the main thread of a process that has just been started and stops
+/// itself, and calls `look` whenever the thread is stopped before or after a
+/// call into the kernel. Ends when `over` says so, or with the process; it may
+/// then be stopped, and has to be killed. Ends also after many calls, or at
+/// `until`: the process then goes on alone.
 pub(crate) fn between_calls(
     id: u32,
     until: Deadline,
     mut look: impl FnMut(),
     over: impl Fn() -> bool,
-) -> bool {
-    use nix::sys::ptrace;
-    use nix::sys::signal::Signal;
-    use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-    use nix::unistd::Pid;
+) {
+    let Ok(id) = i32::try_from(id).map(Pid::from_raw) else { return };
+    let options = ptrace::Options::PTRACE_O_TRACESYSGOOD;
+    let stopped = wait_for_stop(id, until).is_some();
+    let followed = stopped && ptrace::seize(id, options).is_ok();
+    // It goes on even where the system does not allow to follow it.
+    let _ = kill(id, Signal::SIGCONT);
+    let mut looks = 0;
+    while followed && !over() {
+        // Late, or waiting in a call: the next stop is the last one.
+        if until.is_over() && ptrace::interrupt(id).is_err() {
+            return;
+        }
+        let soon = Deadline::after(LOOK_TIME);
+        let Some(signal) = wait_for_stop(id, soon) else { continue };
+        let Ok(signal) = signal else { return };
+        look();
+        looks += 1;
+        let ended = if looks == MOST_LOOKS || until.is_over() {
+            ptrace::detach(id, signal).and(Err(Errno::ECHILD))
+        } else {
+            ptrace::syscall(id, signal)
+        };
+        if ended.is_err() {
+            return;
+        }
+    }
+}
 
+/// Waits until the process is stopped; returns the signal that is on its way
+/// to it, if that is why, and an error when the process has ended.
+fn wait_for_stop(
+    id: Pid,
+    until: Deadline,
+) -> Option<nix::Result<Option<Signal>>> {
     // Stops alone: an end is for whoever waits for the process.
     const STOPS: WaitPidFlag = WaitPidFlag::WSTOPPED
         .union(WaitPidFlag::WNOHANG)
         .union(WaitPidFlag::__WALL);
-
-    let Ok(id) = i32::try_from(id).map(Pid::from_raw) else { return false };
-    let options = ptrace::Options::PTRACE_O_TRACESYSGOOD;
-    let seized = ptrace::seize(id, options);
-    if seized.and_then(|()| ptrace::interrupt(id)).is_err() {
-        return false;
-    }
-    let mut looks = 0;
-    while !over() {
-        let signal = match waitid(Id::Pid(id), STOPS) {
-            // A signal on its way to the program goes on.
+    loop {
+        match waitid(Id::Pid(id), STOPS) {
+            Ok(WaitStatus::StillAlive) if until.is_over() => return None,
+            Ok(WaitStatus::StillAlive) => thread::sleep(PAUSE),
             Ok(WaitStatus::PtraceEvent(_, signal, 0))
                 if signal != Signal::SIGTRAP =>
             {
-                Some(signal)
+                return Some(Ok(Some(signal)));
             }
-            Ok(WaitStatus::StillAlive) => {
-                if until.is_over() {
-                    let _ = ptrace::interrupt(id);
-                }
-                std::thread::sleep(std::time::Duration::from_micros(50));
-                continue;
-            }
-            Ok(_) => None,
-            // It has ended.
-            Err(_) => return true,
-        };
-        look();
-        looks += 1;
-        if looks == MOST_LOOKS || until.is_over() {
-            let _ = ptrace::detach(id, signal);
-            return true;
-        }
-        if ptrace::syscall(id, signal).is_err() {
-            return true;
+            Ok(_) => return Some(Ok(None)),
+            Err(error) => return Some(Err(error)),
         }
     }
-    true
-}
-
-/// There is no such thing here.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn between_calls(
-    _id: u32,
-    _until: Deadline,
-    _look: impl FnMut(),
-    _over: impl Fn() -> bool,
-) -> bool {
-    false
 }

@@ -96,11 +96,32 @@ impl Trial {
 
     /// Starts the program.
     pub(crate) fn spawn(&self, args: &[&str]) -> Result<Arc<Process>, Finding> {
+        let mut command = Command::new(&self.program);
+        self.spawn_as(command.args(args), args)
+    }
+
+    /// Starts a shell that stops itself, and becomes the program when it goes
+    /// on: whoever follows the program misses nothing.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn spawn_stopped(
+        &self,
+        args: &[&str],
+    ) -> Result<Arc<Process>, Finding> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "kill -STOP $$; exec \"$0\" \"$@\""]);
+        self.spawn_as(shell.arg(&self.program).args(args), args)
+    }
+
+    fn spawn_as(
+        &self,
+        command: &mut Command,
+        args: &[&str],
+    ) -> Result<Arc<Process>, Finding> {
         let mut processes = lock(&self.processes);
         if self.over.load(Ordering::SeqCst) {
             return Err(Finding::of_machine("the trial", &"it is over"));
         }
-        let started = Process::start(&self.program, args);
+        let started = Process::start(command, args.join(" "));
         let process = started.map(Arc::new).map_err(|error| {
             Finding::of_machine("the program could not be started", &error)
         })?;
@@ -216,16 +237,14 @@ impl Drop for Trial {
 }
 
 impl Process {
-    fn start(program: &Path, args: &[&str]) -> io::Result<Self> {
-        let mut command = Command::new(program);
-        command.args(args);
+    fn start(command: &mut Command, args: String) -> io::Result<Self> {
         command.env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE");
         command.env_remove("RUST_BACKTRACE");
         command.stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own, so that it can be killed with its children.
         #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        std::os::unix::process::CommandExt::process_group(command, 0);
         let mut child = without_children(|| command.spawn())?;
         let pipes = (child.stdout.take(), child.stderr.take());
         let (Some(stdout), Some(stderr)) = pipes else {
@@ -236,7 +255,7 @@ impl Process {
             child: Mutex::new(child),
             killed: AtomicBool::new(false),
             listens: AtomicBool::new(false),
-            args: args.join(" "),
+            args,
             stdout,
             stderr,
         })
