@@ -25,27 +25,31 @@ const LOOK_TIME: Duration = Duration::from_millis(20);
 /// call into the kernel. Ends when `over` says so, or with the process; it may
 /// then be stopped, and has to be killed. Ends also after many calls, or at
 /// `until`: the process then goes on alone.
+///
+/// Returns `false` when the process has not stopped itself in time.
 pub(crate) fn between_calls(
     id: u32,
     until: Deadline,
     mut look: impl FnMut(),
     over: impl Fn() -> bool,
-) {
-    let Ok(id) = i32::try_from(id).map(Pid::from_raw) else { return };
+) -> bool {
+    let Ok(id) = i32::try_from(id).map(Pid::from_raw) else { return false };
+    if wait_for_stop(id, until).is_none() {
+        return false;
+    }
     let options = ptrace::Options::PTRACE_O_TRACESYSGOOD;
-    let stopped = wait_for_stop(id, until).is_some();
-    let followed = stopped && ptrace::seize(id, options).is_ok();
+    let followed = ptrace::seize(id, options).is_ok();
     // It goes on even where the system does not allow to follow it.
     let _ = kill(id, Signal::SIGCONT);
     let mut looks = 0;
     while followed && !over() {
         // Late, or waiting in a call: the next stop is the last one.
         if until.is_over() && ptrace::interrupt(id).is_err() {
-            return;
+            break;
         }
         let soon = Deadline::after(LOOK_TIME);
         let Some(signal) = wait_for_stop(id, soon) else { continue };
-        let Ok(signal) = signal else { return };
+        let Ok(signal) = signal else { break };
         look();
         looks += 1;
         let ended = if looks == MOST_LOOKS || until.is_over() {
@@ -54,9 +58,10 @@ pub(crate) fn between_calls(
             ptrace::syscall(id, signal)
         };
         if ended.is_err() {
-            return;
+            break;
         }
     }
+    true
 }
 
 /// Waits until the process is stopped; returns the signal that is on its way
