@@ -1,5 +1,6 @@
-//! Every page of the book opens in a browser: pictures are drawn, code fits on
-//! the page, links lead somewhere, and the console is quiet.
+//! Every page of the book opens in a browser, as wide as a desktop and as a
+//! phone, light and dark: pictures are drawn, code fits on the page, text has
+//! enough contrast, links lead somewhere, and the console is quiet.
 
 #![allow(
     clippy::unwrap_used,
