@@ -1,7 +1,7 @@
 //! The orderly close, so that the peer hears our last word.
 //!
 //! Closing a connection with unread input resets it, and the peer may lose
-//! what it has not read yet (RFC 1122, section 4.2.2.13). So the close takes
+//! what it has not read yet (RFC 9293, section 3.6.1). So the close takes
 //! two steps: we end our side, then we read what the peer still sends.
 
 // ANCHOR: imports
@@ -32,7 +32,7 @@ pub fn hang_up(connection: &TcpStream) -> io::Result<()> {
     connection.shutdown(Shutdown::Write)?;
     let mut unread = Timed::new(connection, DRAIN_TIME).take(DRAIN_BYTES);
     match io::copy(&mut unread, &mut io::sink()) {
-        // Whoever does not end in time has heard us all the same.
+        // Whoever does not end in time had that time to hear us.
         Err(error) if error.kind() == ErrorKind::TimedOut => Ok(()),
         ended => ended.map(drop),
     }
