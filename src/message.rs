@@ -23,7 +23,7 @@ const FIRST_BYTES: u64 = 4 * 1024;
 // ANCHOR: write
 /// Sends a message. Header and body leave in one write: with two, the kernel
 /// may hold the second back until the peer has acknowledged the first (Nagle's
-/// algorithm: RFC 1122, section 4.2.3.4).
+/// algorithm: RFC 9293, section 3.7.4).
 ///
 /// # Errors
 /// Those of the writer.
@@ -128,8 +128,9 @@ pub fn cut(part: &'static str, got: u64, of: u64) -> io::Error {
 
 // ANCHOR: answer_refusal
 /// If a conversation `ended` with a refusal ([`ErrorKind::InvalidData`]), sends
-/// `ERROR` and the reason. This is the last message: where the next one from
-/// the peer begins is unknown. Returns `ended`.
+/// `ERROR` and the reason. This is the last message: behind a header that is
+/// no length nobody knows where the next one begins, and a body over the limit
+/// is not read. Returns `ended`.
 ///
 /// # Errors
 /// The one in `ended`; that the peer is gone is none.

@@ -115,8 +115,9 @@ impl<'a> Visitors<'a> {
                 // At Ctrl-C the program connects to itself, to wake accept.
                 _ if stop.requested() => return None,
                 Ok((connection, peer)) => {
-                    // Small answers leave at once: TCP_NODELAY in tcp(7). It
-                    // fails only if the visitor is gone, as we shall see.
+                    // Small answers leave at once: TCP_NODELAY in tcp(7). If
+                    // that fails, they may leave later, and arrive all the
+                    // same.
                     let _ = connection.set_nodelay(true);
                     return Some(Visitor { peer, connection, timeout, stop });
                 }
