@@ -107,26 +107,24 @@ fn names(line: &str, address: &str) -> bool {
     })
 }
 
-/// Waits until `listener` hears the message; returns the lines before it.
-fn hears(
+/// Waits until `listener` hears the message, with the sender's address or
+/// without it; returns the lines up to it.
+fn hears_at_all(
     listener: &mut Visitor<'_>,
     sender: &Visitor<'_>,
     text: &str,
     until: Deadline,
 ) -> Result<Vec<Vec<u8>>, Finding> {
-    let mut others = Vec::new();
+    let mut lines = Vec::new();
     let means = loop {
         match listener.line(until) {
-            Ok(line) => match kind(&line, sender, text) {
-                Line::Message => return Ok(others),
-                Line::Nameless => {
-                    others.push(line);
-                    break "the line must begin with the address of the \
-                           visitor who sent it: the one that accept returned \
-                           with that connection.";
+            Ok(line) => {
+                let kind = kind(&line, sender, text);
+                lines.push(line);
+                if kind != Line::Other {
+                    return Ok(lines);
                 }
-                Line::Other => others.push(line),
-            },
+            }
             Err(Quiet::Silence) => {
                 break "the server does not bring the line to the others, or \
                        only after something else has happened.";
@@ -137,7 +135,26 @@ fn hears(
             }
         }
     };
-    Err(missed(listener, sender, text, &others, means))
+    Err(missed(listener, sender, text, &lines, means))
+}
+
+/// Waits until `listener` hears the message; returns the lines before it.
+fn hears(
+    listener: &mut Visitor<'_>,
+    sender: &Visitor<'_>,
+    text: &str,
+    until: Deadline,
+) -> Result<Vec<Vec<u8>>, Finding> {
+    let mut lines = hears_at_all(listener, sender, text, until)?;
+    let last = lines.last().map(|line| kind(line, sender, text));
+    if last == Some(Line::Nameless) {
+        let means = "the line must begin with the address of the visitor who \
+                     sent it: the one that accept returned with that \
+                     connection.";
+        return Err(missed(listener, sender, text, &lines, means));
+    }
+    lines.pop();
+    Ok(lines)
 }
 
 fn missed(
@@ -183,7 +200,8 @@ fn pair<'t>(
 }
 
 /// `sender` says a line until `listener` hears it, and then another one, which
-/// tells that no more of the first are on the way.
+/// tells that no more of the first are on the way. A slow server may read
+/// several of these lines at once, so they are not judged.
 fn introduce(
     sender: &mut Visitor<'_>,
     listener: &mut Visitor<'_>,
@@ -193,7 +211,7 @@ fn introduce(
         let text = format!("{} calls", sender.name());
         sender.send(format!("{text}\n"))?;
         let again = Deadline::after(AGAIN_TIME).min(until);
-        match hears(listener, sender, &text, again) {
+        match hears_at_all(listener, sender, &text, again) {
             Ok(_) => break,
             // Silence may pass; anything else will not.
             Err(finding) if !again.is_over() || again == until => {
@@ -204,7 +222,7 @@ fn introduce(
     }
     let text = format!("{} is done", sender.name());
     sender.send(format!("{text}\n"))?;
-    hears(listener, sender, &text, soon()).map(drop)
+    hears_at_all(listener, sender, &text, soon()).map(drop)
 }
 
 fn two_at_once(trial: &Trial) -> Result<(), Finding> {
