@@ -1,6 +1,6 @@
 //! Every page of the book opens in a browser, as wide as a desktop and as a
-//! phone, light and dark: pictures are drawn, code fits on the page, text has
-//! enough contrast, links lead somewhere, and the console is quiet.
+//! phone, light, dark and printed: pictures are drawn, code fits on the page,
+//! text has enough contrast, links lead somewhere, and the console is quiet.
 
 #![allow(
     clippy::unwrap_used,
