@@ -4,6 +4,7 @@
 //! - `course` is the course, or a copy to break; `page` takes a page apart;
 //! - `includes`, `lines`: each line of the programs is shown and explained;
 //! - `links`: each link leads somewhere;
+//! - `outputs`: each output is a transcript or a recording;
 //! - `lessons`, `pictures`, `places`, `questions`: the parts of a page are
 //!   there, and agree with what stands elsewhere.
 //!
@@ -21,6 +22,7 @@ mod includes;
 mod lessons;
 mod lines;
 mod links;
+mod outputs;
 mod page;
 mod pictures;
 mod places;
