@@ -5,6 +5,7 @@
 //! - `includes`, `lines`: each line of the programs is shown and explained;
 //! - `links`: each link leads somewhere;
 //! - `outputs`: each output is a transcript or a recording;
+//! - `typed`: programs that stand on a page alone compile;
 //! - `lessons`, `pictures`, `places`, `questions`: the parts of a page are
 //!   there, and agree with what stands elsewhere.
 //!
@@ -27,6 +28,7 @@ mod page;
 mod pictures;
 mod places;
 mod questions;
+mod typed;
 
 /// The pages of the lessons, and the files that each shows and explains, in
 /// its order.
