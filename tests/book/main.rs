@@ -6,8 +6,8 @@
 //! - `links`: each link leads somewhere;
 //! - `outputs`: each output is a transcript or a recording;
 //! - `typed`: programs that stand on a page alone compile;
-//! - `lessons`, `pictures`, `places`, `questions`: the parts of a page are
-//!   there, and agree with what stands elsewhere.
+//! - `lessons`, `pictures`, `places`, `questions`, `rungs`: the parts of a
+//!   page are there, and agree with what stands elsewhere.
 //!
 //! A check returns its complaints. Beside each stands a test that breaks a
 //! copy of the course, and hears the complaint.
@@ -28,6 +28,7 @@ mod page;
 mod pictures;
 mod places;
 mod questions;
+mod rungs;
 mod typed;
 
 /// The pages of the lessons, and the files that each shows and explains, in
