@@ -1,4 +1,4 @@
-//! The lessons: each has its page, with all its parts.
+//! The lessons: each has its page, with all its parts, and keeps its size.
 
 use std::collections::BTreeSet;
 
@@ -17,6 +17,12 @@ const PARTS: [&str; 8] = [
     "Exercise",
     "Questions",
 ];
+
+/// The most lines of code of a program and of a function, and characters of
+/// a line: rustfmt leaves comments and texts alone.
+const PROGRAM: usize = 150;
+const FUNCTION: usize = 30;
+const LINE: usize = 80;
 
 /// The programs, and the shared files that have something to show.
 fn to_explain(course: &Course) -> BTreeSet<String> {
@@ -37,6 +43,49 @@ fn without_page(course: &Course) -> Vec<String> {
     to_explain(course).difference(&explained).cloned().collect()
 }
 
+fn too_long(course: &Course) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for file in to_explain(course) {
+        let text = course.read(&file);
+        let code = code(&text);
+        if file.starts_with("lessons/") && code.len() > PROGRAM {
+            wrong.push(format!("{file}: {} lines of code", code.len()));
+        }
+        for (nth, line) in code.iter().enumerate() {
+            if is_function(line) && length(&code[nth..]) > FUNCTION {
+                wrong.push(format!("{file}: too long: {}", line.trim()));
+            }
+        }
+        for line in text.lines().filter(|it| it.chars().count() > LINE) {
+            wrong.push(format!("{file}: too wide: {}", line.trim()));
+        }
+    }
+    wrong
+}
+
+/// The lines of a text without those that are empty or a comment.
+fn code(text: &str) -> Vec<&str> {
+    let is_code = |line: &&str| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with("//")
+    };
+    text.lines().filter(is_code).collect()
+}
+
+fn is_function(line: &str) -> bool {
+    let words = line.split_whitespace();
+    words.take_while(|it| !it.contains('(')).any(|it| it == "fn")
+}
+
+/// How many lines a function has: rustfmt puts its last brace under its
+/// first word.
+fn length(code: &[&str]) -> usize {
+    let indent = code[0].len() - code[0].trim_start().len();
+    let end = format!("{}}}", " ".repeat(indent));
+    let last = code.iter().position(|line| *line == end);
+    last.map_or(code.len(), |last| last + 1)
+}
+
 #[test]
 fn every_program_has_a_page() {
     assert_none(&without_page(&Course::ours()));
@@ -51,6 +100,28 @@ fn a_program_without_a_page_is_named() {
     let complaints = without_page(&course);
 
     assert_eq!(complaints, ["lessons/06_more.rs", "src/more.rs"]);
+}
+
+#[test]
+fn every_program_is_short() {
+    assert_none(&too_long(&Course::ours()));
+}
+
+#[test]
+fn a_program_that_is_too_long_is_named() {
+    let course = Course::copy();
+    let lines = "const X: u8 = 0;\n".repeat(PROGRAM);
+    course.append("lessons/02_client.rs", &lines);
+    let lines = "    more();\n".repeat(FUNCTION - 1);
+    course.append("src/hang_up.rs", &format!("fn long() {{\n{lines}}}\n"));
+    course.append("src/message.rs", &format!("// {}\n", "x".repeat(LINE)));
+
+    let complaints = too_long(&course);
+
+    assert_eq!(complaints.len(), 3, "{complaints:?}");
+    assert_eq!(complaints[0], "lessons/02_client.rs: 179 lines of code");
+    assert_eq!(complaints[1], "src/hang_up.rs: too long: fn long() {");
+    assert!(complaints[2].starts_with("src/message.rs: too wide: // xxx"));
 }
 
 #[test]
