@@ -1,5 +1,5 @@
 //! The questions: each has its options and its answer, on the lesson's page
-//! and on the page of answers.
+//! and on the page of answers, and cannot be answered by looks.
 
 use std::ops::RangeInclusive;
 
@@ -88,6 +88,17 @@ fn malformed(course: &Course) -> Vec<String> {
     wrong
 }
 
+/// The questions of which the right option is longer than all others.
+fn told_by_length(questions: &[Question]) -> Vec<&Question> {
+    let is_told = |question: &&Question| {
+        let longest = question.options.iter().max();
+        let longest = question.options.iter().filter(|it| Some(*it) == longest);
+        let right = question.right.and_then(|nth| question.options.get(nth));
+        longest.eq(right)
+    };
+    questions.iter().filter(is_told).collect()
+}
+
 #[test]
 fn each_question_has_four_options_and_its_answer() {
     assert_none(&malformed(&Course::ours()));
@@ -120,4 +131,28 @@ fn what_is_wrong_with_a_question_is_named() {
             "answers: 03-2 is not with its question",
         ]
     );
+}
+
+#[test]
+fn the_right_option_is_rarely_the_longest() {
+    let questions = questions(&Course::ours());
+
+    let told = told_by_length(&questions);
+
+    let ids: Vec<_> = told.iter().map(|question| &question.id).collect();
+    assert!(3 * ids.len() <= questions.len(), "the longest is right: {ids:?}");
+}
+
+#[test]
+fn a_right_option_that_is_longer_than_the_others_is_noticed() {
+    let ask = |options, right| {
+        let (page, id) = ("01_bind_listen", String::new());
+        Question { page, id, options, right: Some(right) }
+    };
+    let questions =
+        [ask(vec![1, 5, 2, 3], 1), ask(vec![5, 5], 1), ask(vec![5, 1], 1)];
+
+    let told = told_by_length(&questions);
+
+    assert_eq!(told.len(), 1);
 }
