@@ -157,7 +157,8 @@ impl Sender<'_> {
 // ANCHOR: file
 /// The server waits for bytes that do not exist: the connection must end.
 fn cannot_read(name: &str, why: &str) -> Failure {
-    let what = format!("cannot read {} to its end", name.escape_debug());
+    let shown = report::escaped(name.as_bytes());
+    let what = format!("cannot read {shown} to its end");
     Failure::new(what, why, "Send it again while nothing changes it.")
 }
 

@@ -1,0 +1,118 @@
+//! Each lesson's page has a picture that can be read aloud.
+
+use std::collections::BTreeSet;
+
+use crate::course::Course;
+use crate::page::{Piece, attributes};
+use crate::{LESSONS, assert_none};
+
+const FOLDER: &str = "book/src/img";
+
+fn wrong_pictures(course: &Course) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut ids = BTreeSet::new();
+    for name in course.list(FOLDER) {
+        let text = course.read(&format!("{FOLDER}/{name}"));
+        for tag in ["title", "desc"] {
+            if words(&text, tag) == 0 {
+                wrong.push(format!("{name}: no {tag}"));
+            }
+        }
+        if !text.contains("role=\"img\"") {
+            wrong.push(format!("{name}: no role"));
+        }
+        if text.lines().any(|line| line.trim().is_empty()) {
+            wrong.push(format!("{name}: a blank line ends the HTML"));
+        }
+        for id in attributes(&text, "id") {
+            // All pages together make the one that is printed.
+            if !ids.insert(id.clone()) {
+                wrong.push(format!("{name}: the id {id} twice"));
+            }
+        }
+    }
+    wrong
+}
+
+/// How many words stand in an element of a picture.
+fn words(text: &str, tag: &str) -> usize {
+    let element = text.split_once(&format!("<{tag}"));
+    let inner = element.and_then(|(_, after)| after.split_once('>'));
+    let inner = inner.and_then(|(_, after)| after.split_once("</"));
+    inner.map_or(0, |(inner, _)| inner.split_whitespace().count())
+}
+
+/// The lessons' pages on which the browser meets no picture of theirs.
+fn without_picture(course: &Course) -> Vec<String> {
+    let pictures: Vec<_> = course
+        .list(FOLDER)
+        .into_iter()
+        .map(|name| (course.read(&format!("{FOLDER}/{name}")), name))
+        .collect();
+    let mut wrong = Vec::new();
+    for (page, _) in LESSONS {
+        let html: String = course.shown(page).iter().filter_map(html).collect();
+        let is_shown = pictures.iter().any(|(text, name)| {
+            name.starts_with(&page[..2]) && html.contains(text.trim_end())
+        });
+        if !is_shown {
+            wrong.push(format!("{page} shows no picture"));
+        }
+    }
+    wrong
+}
+
+fn html(piece: &Piece) -> Option<&str> {
+    match piece {
+        Piece::Html(html) => Some(html),
+        _ => None,
+    }
+}
+
+#[test]
+fn each_picture_can_be_read_aloud() {
+    assert_none(&wrong_pictures(&Course::ours()));
+}
+
+#[test]
+fn what_is_wrong_with_a_picture_is_named() {
+    let course = Course::copy();
+    let picture = "book/src/img/01_queue.svg";
+    let text = course.read(picture);
+    let (_, title) = text.split_once("<title id=\"t-01\">").unwrap();
+    let (title, _) = title.split_once('<').unwrap();
+    course.change(picture, title, " ");
+    course.change(picture, "<defs>", " \n<defs>");
+    course.change(picture, "role=\"img\"", "id=\"t-02\"");
+
+    let complaints = wrong_pictures(&course);
+
+    assert_eq!(
+        complaints,
+        [
+            "01_queue.svg: no title",
+            "01_queue.svg: no role",
+            "01_queue.svg: a blank line ends the HTML",
+            "02_life.svg: the id t-02 twice",
+        ]
+    );
+}
+
+#[test]
+fn each_lesson_shows_its_picture() {
+    assert_none(&without_picture(&Course::ours()));
+}
+
+#[test]
+fn a_lesson_without_a_picture_is_named() {
+    let course = Course::copy();
+    let include = "{{#include img/02_life.svg}}";
+    let hidden = format!("<!-- {include} -->");
+    course.change("book/src/02_accept_send_close.md", include, &hidden);
+    course.change("book/src/img/03_places.svg", "<defs>", "\t\n<defs>");
+
+    let complaints = without_picture(&course);
+
+    let none = |page| format!("{page} shows no picture");
+    assert_eq!(complaints, ["02_accept_send_close", "03_threads"].map(none));
+}
