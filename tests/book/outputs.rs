@@ -80,6 +80,19 @@ fn unshown(course: &Course) -> Vec<String> {
     played.into_iter().collect()
 }
 
+/// The chapters of which no transcript tells: their numbers are those with
+/// which the names begin, and the introduction's is 00.
+fn untold(course: &Course) -> Vec<String> {
+    let numbers = |folder| {
+        let names = course.list(folder).into_iter();
+        names.map(|name| name[..2].to_owned()).collect::<BTreeSet<_>>()
+    };
+    let mut chapters = numbers("lessons");
+    chapters.insert("00".to_owned());
+    let told = numbers("book/src/transcripts");
+    chapters.difference(&told).cloned().collect()
+}
+
 /// What the terminals show in the first part of README.md, and in the
 /// transcript, where it stands which terminal it is.
 fn first_run(course: &Course) -> (String, String) {
@@ -128,6 +141,21 @@ fn a_transcript_that_no_page_shows_is_named() {
     let complaints = unshown(&course);
 
     assert_eq!(complaints, ["02_more.txt"]);
+}
+
+#[test]
+fn each_chapter_has_a_transcript() {
+    assert_none(&untold(&Course::ours()));
+}
+
+#[test]
+fn a_chapter_without_a_transcript_is_named() {
+    let course = Course::copy();
+    course.write("lessons/06_more.rs", "fn main() {}\n");
+
+    let complaints = untold(&course);
+
+    assert_eq!(complaints, ["06"]);
 }
 
 #[test]
