@@ -163,8 +163,8 @@ pub enum Error {
         /// What failed, or `None` when the peer ended its side.
         why: Option<io::Error>,
     },
-    /// The header is complete, but not acceptable. The body is unread, so the
-    /// next message cannot be found.
+    /// The header is complete, but not acceptable: no length, or a longer body
+    /// than we read. This ends the conversation.
     Refused(Refusal),
 }
 
