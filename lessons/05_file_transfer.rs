@@ -79,7 +79,7 @@ fn run(args: &Args) -> Result<(), Failure> {
 enum Trouble {
     /// Its sender hears why, and may offer the next one.
     File(io::Error),
-    /// The content is cut off: the conversation cannot go on.
+    /// The connection failed or ended: the conversation cannot go on.
     Connection(io::Error),
 }
 
