@@ -1,4 +1,4 @@
-//! 02 · Accept, send, close: one visitor at a time, for ever.
+//! 02 · Accept, send, close: one client at a time, for ever.
 //!
 //! Terminal 1: `cargo run -q --bin 02_accept_send_close`
 //! Terminal 2: `cargo run -q --bin 02_client`
@@ -24,13 +24,13 @@ const SEND_TIME: Duration = Duration::from_secs(1);
 // ANCHOR_END: send_time
 
 // ANCHOR: args
-/// Greets one visitor after the other
+/// Greets one client after the other
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
     address: Address,
 
-    /// What every visitor hears
+    /// What every client hears
     #[arg(long, value_name = "TEXT", default_value = "Connection Established")]
     message: String,
 }
@@ -51,14 +51,14 @@ fn run(args: &Args) -> Result<(), Failure> {
 
     // ANCHOR: accept_loop
     let message = format!("{}\r\n", args.message);
-    let mut visitors: u64 = 0;
+    let mut clients: u64 = 0;
     let mut retry = AcceptRetry::default();
     loop {
         match listener.accept() {
             // At Ctrl-C the program connects to itself, to wake accept.
             _ if stop.requested() => break,
             Ok((connection, peer)) => {
-                visitors += 1;
+                clients += 1;
                 report::event(Tag::NewConnection, peer);
                 let ended = greet(connection, peer, &message, &stop);
                 if let Err(error) = ended {
@@ -72,7 +72,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     // ANCHOR_END: accept_loop
     // ANCHOR: stop
     drop(listener);
-    report::event(Tag::Stopped, format!("visitors served: {visitors}"));
+    report::event(Tag::Stopped, format!("clients served: {clients}"));
     Ok(())
 }
 // ANCHOR_END: stop

@@ -1,4 +1,4 @@
-//! 03 · Threads: many visitors at once, of whom none waits for another.
+//! 03 · Threads: many clients at once, of whom none waits for another.
 //!
 //! Terminal 1: `cargo run -q --bin 03_threads`
 //! Terminal 2: `cargo run -q --bin 03_client`, then type; Ctrl-D ends it (on
@@ -6,7 +6,7 @@
 //!
 //! In the server's lines, `(1 of 50)` means: one of 50 places is taken.
 //!
-//! The accept loop, the threads and the limit are in `src/visitors.rs`: the
+//! The accept loop, the threads and the limit are in `src/clients.rs`: the
 //! next lessons use them again.
 
 // ANCHOR: uses
@@ -15,9 +15,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use first_socket::cli::{Address, Limits};
+use first_socket::clients::{Client, Clients, FULL};
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
-use first_socket::visitors::{FULL, Visitor, Visitors};
 // ANCHOR_END: uses
 
 // ANCHOR: chunk_size
@@ -26,7 +26,7 @@ const CHUNK: usize = 1024;
 // ANCHOR_END: chunk_size
 
 // ANCHOR: flags
-/// Sends back what each visitor says, to many visitors at once
+/// Sends back what each client says, to many clients at once
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -50,29 +50,29 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::listening(address);
 
     let full = format!("{FULL}\r\n");
-    let visitors = Visitors::new(&args.limits, full.as_bytes(), &stop);
-    // Accepts, starts a thread for each visitor, and calls `echo` there.
-    visitors.serve(listener, echo);
-    report::event(Tag::Stopped, &visitors);
+    let clients = Clients::new(&args.limits, full.as_bytes(), &stop);
+    // Accepts, starts a thread for each client, and calls `echo` there.
+    clients.serve(listener, echo);
+    report::event(Tag::Stopped, &clients);
     Ok(())
 }
 // ANCHOR_END: run
 
 // ANCHOR: echo
-/// Sends back what a visitor says, byte for byte, until it ends its side.
-fn echo(visitor: &Visitor<'_>) -> io::Result<()> {
+/// Sends back what a client says, byte for byte, until it ends its side.
+fn echo(client: &Client<'_>) -> io::Result<()> {
     let mut chunk = [0; CHUNK];
     loop {
         // Each chunk has the whole time-out again: only silence is too long.
-        let count = visitor.timed().read(&mut chunk)?;
+        let count = client.timed().read(&mut chunk)?;
         if count == 0 {
             return Ok(());
         }
         let bytes = &chunk[..count];
         let text = format!("{count} bytes: {}", report::shown(bytes));
-        visitor.event(Tag::Received, text);
+        client.event(Tag::Received, text);
 
-        visitor.timed().write_all(bytes)?;
+        client.timed().write_all(bytes)?;
     }
 }
 // ANCHOR_END: echo

@@ -12,14 +12,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use first_socket::cli::{Address, Limits};
+use first_socket::clients::{Client, Clients, FULL};
 use first_socket::message;
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
-use first_socket::visitors::{FULL, Visitor, Visitors};
 // ANCHOR_END: uses
 
 // ANCHOR: args
-/// Answers the messages of many visitors
+/// Answers the messages of many clients
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -47,32 +47,32 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::listening(address);
 
     let full = message::framed(format!("ERROR {FULL}").as_bytes());
-    let visitors = Visitors::new(&args.limits, &full, &stop);
-    visitors.serve(listener, |visitor| {
+    let clients = Clients::new(&args.limits, &full, &stop);
+    clients.serve(listener, |client| {
         // A header that is refused is answered, then the connection closes.
-        let ended = converse(visitor, args.max_message);
-        message::answer_refusal(&mut visitor.timed(), ended)
+        let ended = converse(client, args.max_message);
+        message::answer_refusal(&mut client.timed(), ended)
     });
-    report::event(Tag::Stopped, &visitors);
+    report::event(Tag::Stopped, &clients);
     Ok(())
 }
 // ANCHOR_END: run
 
 // ANCHOR: converse
-/// Answers one message after the other, until the visitor ends its side.
-fn converse(visitor: &Visitor<'_>, limit: u64) -> io::Result<()> {
+/// Answers one message after the other, until the client ends its side.
+fn converse(client: &Client<'_>, limit: u64) -> io::Result<()> {
     loop {
         // The time-out holds twice: until a message begins, and for all of it.
-        visitor.timed().wait()?;
-        let body = message::read(&mut visitor.timed(), limit)?;
+        client.timed().wait()?;
+        let body = message::read(&mut client.timed(), limit)?;
         let Some(body) = body else {
             return Ok(());
         };
-        visitor.event(Tag::Received, describe(&body));
+        client.event(Tag::Received, describe(&body));
 
         let reply = answer(&body);
-        message::write(&mut visitor.timed(), reply.as_bytes())?;
-        visitor.event(Tag::Sent, describe(reply.as_bytes()));
+        message::write(&mut client.timed(), reply.as_bytes())?;
+        client.event(Tag::Sent, describe(reply.as_bytes()));
     }
 }
 // ANCHOR_END: converse

@@ -12,10 +12,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use first_socket::cli::{Address, Limits};
+use first_socket::clients::{Client, Clients, FULL};
 use first_socket::message::{self, cut};
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
-use first_socket::visitors::{FULL, Visitor, Visitors};
 
 /// The most bytes that are read and written at once, however large the file.
 const CHUNK: usize = 256 * 1024;
@@ -32,7 +32,7 @@ const FORBIDDEN: [char; 9] = ['/', '\\', ':', '*', '?', '"', '<', '>', '|'];
 // ANCHOR_END: uses
 
 // ANCHOR: run
-/// Receives files from many visitors
+/// Receives files from many clients
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -64,12 +64,12 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::listening(address);
 
     let full = message::framed(format!("ERROR {FULL}").as_bytes());
-    let visitors = Visitors::new(&args.limits, &full, &stop);
-    visitors.serve(listener, |visitor| {
-        let ended = take_files(visitor, args);
-        message::answer_refusal(&mut visitor.timed(), ended)
+    let clients = Clients::new(&args.limits, &full, &stop);
+    clients.serve(listener, |client| {
+        let ended = take_files(client, args);
+        message::answer_refusal(&mut client.timed(), ended)
     });
-    report::event(Tag::Stopped, &visitors);
+    report::event(Tag::Stopped, &clients);
     Ok(())
 }
 // ANCHOR_END: run
@@ -83,31 +83,31 @@ enum Trouble {
     Connection(io::Error),
 }
 
-/// Takes one file after the other, until the visitor ends its side.
-fn take_files(visitor: &Visitor<'_>, args: &Args) -> io::Result<()> {
-    while let Some((name, size)) = read_offer(visitor)? {
+/// Takes one file after the other, until the client ends its side.
+fn take_files(client: &Client<'_>, args: &Args) -> io::Result<()> {
+    while let Some((name, size)) = read_offer(client)? {
         let offer = format!("{size} {}", String::from_utf8_lossy(&name));
         let shown = report::shown(offer.as_bytes());
-        visitor.event(Tag::Received, format!("offer: {shown}"));
+        client.event(Tag::Received, format!("offer: {shown}"));
 
-        let (tag, word, text) = match take_file(visitor, args, &name, size) {
+        let (tag, word, text) = match take_file(client, args, &name, size) {
             Ok(()) => (Tag::Saved, "SAVED", offer),
             Err(Trouble::File(e)) => (Tag::Refused, "ERROR", report::why(&e)),
             Err(Trouble::Connection(error)) => return Err(error),
         };
-        visitor.event(tag, report::shown(text.as_bytes()));
+        client.event(tag, report::shown(text.as_bytes()));
         let answer = format!("{word} {text}");
-        message::write(&mut visitor.timed(), answer.as_bytes())?;
+        message::write(&mut client.timed(), answer.as_bytes())?;
     }
     Ok(())
 }
 // ANCHOR_END: visit
 
 // ANCHOR: offer
-/// Reads a name and a size, or `None` when the visitor has ended.
-fn read_offer(visitor: &Visitor<'_>) -> io::Result<Option<(Vec<u8>, u64)>> {
-    visitor.timed().wait()?;
-    let mut timed = visitor.timed();
+/// Reads a name and a size, or `None` when the client has ended.
+fn read_offer(client: &Client<'_>) -> io::Result<Option<(Vec<u8>, u64)>> {
+    client.timed().wait()?;
+    let mut timed = client.timed();
     let Some(name) = message::read(&mut timed, NAME_LIMIT)? else {
         return Ok(None);
     };
@@ -121,7 +121,7 @@ fn read_offer(visitor: &Visitor<'_>) -> io::Result<Option<(Vec<u8>, u64)>> {
 // ANCHOR: save
 /// Judges an offer, takes the content, and gives the file its name.
 fn take_file(
-    visitor: &Visitor<'_>,
+    client: &Client<'_>,
     args: &Args,
     name: &[u8],
     size: u64,
@@ -134,9 +134,9 @@ fn take_file(
     let part = builder.make_in(&args.dir, |path| File::create_new(path));
     let mut part = part.map_err(Trouble::File)?;
 
-    message::write(&mut visitor.timed(), b"READY")
+    message::write(&mut client.timed(), b"READY")
         .map_err(Trouble::Connection)?;
-    take_content(visitor, size, part.as_file_mut())?;
+    take_content(client, size, part.as_file_mut())?;
 
     // First the bytes, then the name: a file under its name is whole, even
     // after a power cut (fsync(2)). Ctrl-C does not interrupt this.
@@ -167,20 +167,20 @@ fn judge(args: &Args, name: &[u8], size: u64) -> io::Result<PathBuf> {
 // ANCHOR: content
 /// Copies `size` bytes from the connection to a file.
 fn take_content(
-    visitor: &Visitor<'_>,
+    client: &Client<'_>,
     size: u64,
     file: &mut File,
 ) -> Result<(), Trouble> {
     let (mut chunk, mut got, mut written) = (vec![0; CHUNK], 0, Ok(()));
     while got < size {
         // Not a byte more than this file has: the next offer follows it.
-        let count = visitor.timed().take(size - got).read(&mut chunk);
+        let count = client.timed().take(size - got).read(&mut chunk);
         let count = count.map_err(Trouble::Connection)?;
         if count == 0 {
             return Err(Trouble::Connection(cut("content", got, size)));
         }
         got += count as u64;
-        // If the disk fails, the rest is read and dropped: the visitor sends
+        // If the disk fails, the rest is read and dropped: the client sends
         // it anyway, and then waits for the answer.
         if written.is_ok() {
             written = file.write_all(&chunk[..count]);

@@ -30,10 +30,10 @@ pub struct AcceptRetry {
 // ANCHOR: rest
 impl AcceptRetry {
     /// Reports `error`, unless another came within [`GAP`], and rests for
-    /// [`PAUSE`] or until Ctrl-C. If just one visitor broke off, it returns at
+    /// [`PAUSE`] or until Ctrl-C. If just one client broke off, it returns at
     /// once and reports nothing.
     pub fn rest(&mut self, error: &io::Error, stop: &Shutdown) {
-        if is_one_visitors(error) {
+        if is_one_clients(error) {
             return;
         }
         let same = self.last.is_some_and(|last| last.elapsed() < GAP);
@@ -48,11 +48,11 @@ impl AcceptRetry {
 }
 // ANCHOR_END: rest
 
-// ANCHOR: one_visitors
-/// One visitor broke off while waiting in the queue (ECONNABORTED in accept(2),
-/// WSAECONNRESET on Windows), or the call was interrupted: the next visitor
+// ANCHOR: one_clients
+/// One client broke off while waiting in the queue (ECONNABORTED in accept(2),
+/// WSAECONNRESET on Windows), or the call was interrupted: the next client
 /// need not wait for that.
-fn is_one_visitors(error: &io::Error) -> bool {
+fn is_one_clients(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::ConnectionAborted
@@ -60,16 +60,16 @@ fn is_one_visitors(error: &io::Error) -> bool {
             | ErrorKind::Interrupted
     )
 }
-// ANCHOR_END: one_visitors
+// ANCHOR_END: one_clients
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_visitor_who_broke_off_holds_up_nobody() {
-        assert!(is_one_visitors(&ErrorKind::ConnectionAborted.into()));
-        assert!(is_one_visitors(&ErrorKind::ConnectionReset.into()));
-        assert!(!is_one_visitors(&ErrorKind::OutOfMemory.into()));
+    fn a_client_who_broke_off_holds_up_nobody() {
+        assert!(is_one_clients(&ErrorKind::ConnectionAborted.into()));
+        assert!(is_one_clients(&ErrorKind::ConnectionReset.into()));
+        assert!(!is_one_clients(&ErrorKind::OutOfMemory.into()));
     }
 }

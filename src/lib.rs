@@ -7,7 +7,7 @@
 //!
 //! - [`deadline`] and [`hang_up`] (chapter 02): a wait that ends, and the
 //!   orderly close;
-//! - [`visitors`] and [`accept_retry`] (chapter 03): a thread for each, a
+//! - [`clients`] and [`accept_retry`] (chapter 03): a thread for each, a
 //!   limit, an end, and a rest when `accept` fails;
 //! - [`message`] (chapter 04): the length-prefixed message.
 //!
@@ -19,9 +19,9 @@
 
 pub mod accept_retry;
 pub mod cli;
+pub mod clients;
 pub mod deadline;
 pub mod hang_up;
 pub mod message;
 pub mod report;
 pub mod shutdown;
-pub mod visitors;

@@ -23,7 +23,7 @@ pub enum Tag {
     Bound,
     /// The kernel accepts connections at the address that follows.
     Listening,
-    /// A visitor came in.
+    /// A client came in.
     NewConnection,
     /// Bytes came from the peer.
     Received,
@@ -86,7 +86,7 @@ pub fn listening(address: SocketAddr) {
     event(Tag::Listening, format_args!("{address} (Ctrl-C stops the server)"));
 }
 
-/// Reports one visitor's trouble as one line: `[TIMED OUT]` if it kept us
+/// Reports one client's trouble as one line: `[TIMED OUT]` if it kept us
 /// waiting, `[ERROR]` for all else.
 pub fn trouble(peer: SocketAddr, error: &io::Error) {
     let text = format!("{peer} {}", why(error));
@@ -97,9 +97,9 @@ pub fn trouble(peer: SocketAddr, error: &io::Error) {
     }
 }
 
-/// A panic hook that reports a visitor's panic as one `[ERROR]` line.
+/// A panic hook that reports a client's panic as one `[ERROR]` line.
 ///
-/// The visitor's thread is named after its peer.
+/// The client's thread is named after its peer.
 pub fn panicked(info: &PanicHookInfo<'_>) {
     let thread = thread::current();
     let name = thread.name().unwrap_or("a thread");

@@ -123,7 +123,7 @@ impl Alarm {
         if called.is_err() {
             // Nobody can connect to a broadcast address, and now and then no
             // port is left. Linux wakes accept when its socket is shut down;
-            // where a system does not, the next visitor wakes it.
+            // where a system does not, the next client wakes it.
             let _ = SockRef::from(&self.listener)
                 .shutdown(std::net::Shutdown::Both);
         }

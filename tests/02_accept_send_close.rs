@@ -1,4 +1,4 @@
-//! Lesson 02: one visitor at a time, and the orderly close.
+//! Lesson 02: one client at a time, and the orderly close.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -26,22 +26,22 @@ fn client() -> &'static Path {
     cargo_bin!("02_client")
 }
 
-/// A visitor who does as one should.
+/// A client who does as one should.
 fn good_visit(address: SocketAddr) {
     assert_eq!(hear_all(&connect(address)), GREETING.as_bytes());
 }
 
 #[test]
-fn greets_and_closes_one_visitor_after_the_other() {
+fn greets_and_closes_one_client_after_the_other() {
     let mut server = Server::start(program(), &[]);
 
     for _ in 0..3 {
-        let visitor = server.connect();
-        let peer = visitor.local_addr().unwrap();
+        let client = server.connect();
+        let peer = client.local_addr().unwrap();
 
-        assert_eq!(hear_all(&visitor), GREETING.as_bytes());
+        assert_eq!(hear_all(&client), GREETING.as_bytes());
 
-        drop(visitor);
+        drop(client);
         let sent = r"24 bytes: Connection Established\r\n";
         server.says(&format!("[NEW CONNECTION] {peer}"));
         server.says(&format!("[SENT] {peer} {sent}"));
@@ -70,32 +70,32 @@ fn what_it_prints_of_the_message_is_escaped() {
     assert!(server.said().iter().all(|line| !line.contains('\x1b')));
 }
 
-/// A visitor with little room takes it in several writes.
+/// A client with little room takes it in several writes.
 #[test]
 fn a_long_message_arrives_whole() {
     let message = "x".repeat(130_000);
     let server = Server::start(program(), &["--message", &message]);
-    let visitor = connect_with_little_room(server.address());
+    let client = connect_with_little_room(server.address());
     thread::sleep(Duration::from_millis(500));
 
-    assert_eq!(hear_all(&visitor).len(), 130_002);
+    assert_eq!(hear_all(&client).len(), 130_002);
 }
 
 /// Without the orderly close the unread bytes would make the kernel send a
-/// reset, and throw away what has not reached the visitor yet.
+/// reset, and throw away what has not reached the client yet.
 #[test]
 fn unread_input_does_not_destroy_the_message() {
     let message = "x".repeat(100_000);
     let mut server = Server::start(program(), &["--message", &message]);
-    let visitor = connect_with_little_room(server.address());
-    send(&visitor, vec![b'?'; 60 * 1024]);
-    peer::end(&visitor);
+    let client = connect_with_little_room(server.address());
+    send(&client, vec![b'?'; 60 * 1024]);
+    peer::end(&client);
 
     // Until the server has done all it can do while nobody reads.
     server.says("[SENT]");
     thread::sleep(Duration::from_millis(300));
 
-    assert_eq!(hear_all(&visitor).len(), 100_002);
+    assert_eq!(hear_all(&client).len(), 100_002);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn whoever_keeps_talking_is_cut_off() {
 }
 
 #[test]
-fn a_silent_visitor_holds_up_the_next_one_for_a_second_at_most() {
+fn a_silent_client_holds_up_the_next_one_for_a_second_at_most() {
     let mut server = Server::start(program(), &[]);
     let silent = server.connect();
     let peer = silent.local_addr().unwrap();
@@ -152,7 +152,7 @@ fn a_reset_is_one_line_and_nobody_elses() {
     contract::a_reset_is_one_line_and_nobody_elses(program(), &[], good_visit);
 }
 
-/// At the limit from the first visitor on: reported once, retried without a
+/// At the limit from the first client on: reported once, retried without a
 /// spin, and Ctrl-C ends it.
 #[cfg(target_os = "linux")]
 #[test]
@@ -160,10 +160,10 @@ fn a_failing_accept_is_reported_once_and_retried_after_a_pause() {
     let open = Server::start(program(), &[]);
     let files = format!("/proc/{}/fd", open.id());
     let is_free = |n: &u32| !Path::new(&files).join(n.to_string()).exists();
-    // The number that the first visitor would get is over the limit.
+    // The number that the first client would get is over the limit.
     let limit = format!("-n {}", (0..1000).find(is_free).unwrap());
     let mut server = Server::start_limited(program(), &limit, &[]);
-    let visitor = server.connect();
+    let client = server.connect();
 
     server.complains("no file descriptors are left; retrying");
     thread::sleep(Duration::from_millis(1500));
@@ -179,7 +179,7 @@ fn a_failing_accept_is_reported_once_and_retried_after_a_pause() {
     assert_eq!(ended.stderr.len(), 1, "{ended:#?}");
     assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
     assert!(ended.took < harness::STOP_TIME, "{:?}", ended.took);
-    drop(visitor);
+    drop(client);
 }
 
 #[cfg(unix)]
@@ -196,7 +196,7 @@ fn the_last_line_has_the_total() {
         good_visit(server.address());
     }
 
-    assert_eq!(server.stop().last_line(), "[STOPPED] visitors served: 3");
+    assert_eq!(server.stop().last_line(), "[STOPPED] clients served: 3");
 }
 
 #[cfg(target_os = "linux")]
@@ -208,7 +208,7 @@ fn noise_leaves_no_trace() {
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "takes too long for every day"]
-fn ten_thousand_noisy_visitors_leave_no_trace() {
+fn ten_thousand_noisy_clients_leave_no_trace() {
     contract::noise_leaves_no_trace(program(), &[], 10_000, good_visit);
 }
 

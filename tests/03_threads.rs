@@ -1,4 +1,4 @@
-//! Lesson 03: many visitors at once, the limit, the time-out.
+//! Lesson 03: many clients at once, the limit, the time-out.
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
@@ -25,26 +25,26 @@ fn client() -> &'static Path {
     cargo_bin!("03_client")
 }
 
-/// A visitor who does as one should.
+/// A client who does as one should.
 fn good_visit(address: SocketAddr) {
-    let visitor = connect(address);
-    say_and_hear(&visitor, "hello\n");
-    end(&visitor);
-    assert_eq!(hear_all(&visitor), b"");
+    let client = connect(address);
+    say_and_hear(&client, "hello\n");
+    end(&client);
+    assert_eq!(hear_all(&client), b"");
 }
 
 #[track_caller]
-fn say_and_hear(visitor: &TcpStream, text: &str) {
-    send(visitor, text);
-    assert_eq!(hear(visitor, text.len()), text.as_bytes());
+fn say_and_hear(client: &TcpStream, text: &str) {
+    send(client, text);
+    assert_eq!(hear(client, text.len()), text.as_bytes());
 }
 
 #[test]
-fn what_is_sent_comes_back_byte_for_byte_until_the_visitor_ends() {
+fn what_is_sent_comes_back_byte_for_byte_until_the_client_ends() {
     let server = Server::start(program(), &[]);
     let every_byte: Vec<u8> = (0..=255).cycle().take(100_000).collect();
-    let visitor = server.connect();
-    let speaker = visitor.try_clone().unwrap();
+    let client = server.connect();
+    let speaker = client.try_clone().unwrap();
     let bytes = every_byte.clone();
 
     let speaking = thread::Builder::new().spawn(move || {
@@ -52,7 +52,7 @@ fn what_is_sent_comes_back_byte_for_byte_until_the_visitor_ends() {
         end(&speaker);
     });
 
-    assert!(hear_all(&visitor) == every_byte);
+    assert!(hear_all(&client) == every_byte);
     speaking.unwrap().join().unwrap();
 }
 
@@ -60,8 +60,8 @@ fn what_is_sent_comes_back_byte_for_byte_until_the_visitor_ends() {
 #[test]
 fn who_reads_late_gets_every_byte() {
     let server = Server::start(program(), &[]);
-    let visitor = server.connect();
-    let speaker = visitor.try_clone().unwrap();
+    let client = server.connect();
+    let speaker = client.try_clone().unwrap();
     let bytes: Vec<u8> = (0..=250).cycle().take(20_000_000).collect();
     let expected = bytes.clone();
 
@@ -72,19 +72,19 @@ fn who_reads_late_gets_every_byte() {
     // Long enough for all buffers to fill.
     thread::sleep(Duration::from_millis(700));
 
-    assert!(hear_all(&visitor) == expected);
+    assert!(hear_all(&client) == expected);
     speaking.unwrap().join().unwrap();
 }
 
 #[test]
 fn each_chunk_is_an_event_of_at_most_1024_bytes() {
     let mut server = Server::start(program(), &[]);
-    let visitor = server.connect();
-    let peer = visitor.local_addr().unwrap();
+    let client = server.connect();
+    let peer = client.local_addr().unwrap();
 
-    send(&visitor, [b'x'; 3000]);
-    end(&visitor);
-    assert_eq!(hear_all(&visitor).len(), 3000);
+    send(&client, [b'x'; 3000]);
+    end(&client);
+    assert_eq!(hear_all(&client).len(), 3000);
     server.says("[CLOSED]");
 
     let prefix = format!("[RECEIVED] {peer} ");
@@ -99,12 +99,12 @@ fn each_chunk_is_an_event_of_at_most_1024_bytes() {
 }
 
 #[test]
-fn what_it_prints_of_a_visitor_is_escaped() {
+fn what_it_prints_of_a_client_is_escaped() {
     let mut server = Server::start(program(), &[]);
-    let visitor = server.connect();
-    let peer = visitor.local_addr().unwrap();
+    let client = server.connect();
+    let peer = client.local_addr().unwrap();
 
-    send(&visitor, b"a\x1b[2J\0\r\n\xff");
+    send(&client, b"a\x1b[2J\0\r\n\xff");
 
     let line = server.says("[RECEIVED]");
     let text = r"9 bytes: a\u{1b}[2J\0\r\n\xff";
@@ -112,7 +112,7 @@ fn what_it_prints_of_a_visitor_is_escaped() {
 }
 
 #[test]
-fn a_silent_visitor_does_not_hold_up_a_busy_one() {
+fn a_silent_client_does_not_hold_up_a_busy_one() {
     let server = Server::start(program(), &[]);
     let silent = server.connect();
 
@@ -125,7 +125,7 @@ fn a_silent_visitor_does_not_hold_up_a_busy_one() {
 }
 
 #[test]
-fn a_visitor_who_does_not_read_does_not_hold_up_a_busy_one() {
+fn a_client_who_does_not_read_does_not_hold_up_a_busy_one() {
     let server = Server::start(program(), &[]);
     let stuffed = server.connect();
     peer::stuff(&stuffed);
@@ -164,10 +164,10 @@ fn who_leaves_makes_room() {
 fn who_is_reset_makes_room() {
     let mut server = Server::start(program(), &["--max-clients", "1"]);
     for _ in 0..5 {
-        let visitor = server.connect();
-        say_and_hear(&visitor, "x");
+        let client = server.connect();
+        say_and_hear(&client, "x");
 
-        peer::reset(visitor);
+        peer::reset(client);
 
         server.says("[CLOSED]");
     }
@@ -183,18 +183,18 @@ fn a_crowd_at_the_door_does_not_hold_up_those_inside() {
 
     let crowd: Vec<_> = (0..80).map(|_| server.connect()).collect();
 
-    for visitor in &crowd {
-        assert_eq!(hear(visitor, FULL.len()), FULL);
+    for client in &crowd {
+        assert_eq!(hear(client, FULL.len()), FULL);
     }
     say_and_hear(&inside, "still here");
 }
 
 #[test]
-fn fifty_visitors_are_the_limit_unless_told_otherwise() {
+fn fifty_clients_are_the_limit_unless_told_otherwise() {
     let server = Server::start(program(), &[]);
     let inside: Vec<_> = (0..50).map(|_| server.connect()).collect();
-    for visitor in &inside {
-        say_and_hear(visitor, "x");
+    for client in &inside {
+        say_and_hear(client, "x");
     }
 
     assert_eq!(hear_all(&server.connect()), FULL);
@@ -202,15 +202,15 @@ fn fifty_visitors_are_the_limit_unless_told_otherwise() {
 
 #[test]
 #[ignore = "needs more open files than some systems allow a program"]
-fn a_thousand_visitors_at_once_are_all_served() {
+fn a_thousand_clients_at_once_are_all_served() {
     let server = Server::start(program(), &["--max-clients", "1000"]);
-    let visitors: Vec<_> = (0..1000).map(|_| server.connect()).collect();
+    let clients: Vec<_> = (0..1000).map(|_| server.connect()).collect();
 
-    for visitor in &visitors {
-        send(visitor, "x");
+    for client in &clients {
+        send(client, "x");
     }
-    for visitor in &visitors {
-        assert_eq!(hear(visitor, 1), b"x");
+    for client in &clients {
+        assert_eq!(hear(client, 1), b"x");
     }
 }
 
@@ -260,11 +260,11 @@ fn a_reset_is_one_line_and_nobody_elses() {
     contract::a_reset_is_one_line_and_nobody_elses(program(), &[], good_visit);
 }
 
-/// A thread needs memory for its stack; where that is limited, some visitors
+/// A thread needs memory for its stack; where that is limited, some clients
 /// find no thread. Only Linux counts it so.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_visitor_for_whom_there_is_no_thread_is_one_line() {
+fn a_client_for_whom_there_is_no_thread_is_one_line() {
     let limits = ["--max-clients", "1000"];
     let mut server = Server::start_limited(program(), "-v 100000", &limits);
     let crowd: Vec<_> = (0..60).map(|_| server.connect()).collect();
@@ -282,12 +282,10 @@ fn a_visitor_for_whom_there_is_no_thread_is_one_line() {
 
 #[cfg(unix)]
 #[test]
-fn a_suspended_server_keeps_its_visitors() {
-    contract::a_suspended_server_keeps_its_visitors(
-        program(),
-        &[],
-        |visitor| say_and_hear(visitor, "x"),
-    );
+fn a_suspended_server_keeps_its_clients() {
+    contract::a_suspended_server_keeps_its_clients(program(), &[], |client| {
+        say_and_hear(client, "x");
+    });
 }
 
 /// While the server cannot accept, the kernel lets them queue. Elsewhere the
@@ -350,7 +348,7 @@ fn ctrl_c_works_where_nobody_can_connect() {
 /// Silent, talking, not reading, and one who never closes.
 #[cfg(unix)]
 #[test]
-fn ctrl_c_is_in_time_whatever_the_visitors_do() {
+fn ctrl_c_is_in_time_whatever_the_clients_do() {
     let mut server = Server::start(program(), &[]);
     let silent = server.connect();
     let stuffed = server.connect();
@@ -372,7 +370,7 @@ fn ctrl_c_is_in_time_whatever_the_visitors_do() {
     talk.unwrap().join().unwrap();
 }
 
-/// While a visitor who does not close is still being seen out.
+/// While a client who does not close is still being seen out.
 #[cfg(unix)]
 #[test]
 fn ctrl_c_lets_nobody_else_in() {
@@ -394,7 +392,7 @@ fn ctrl_c_lets_nobody_else_in() {
     }
 
     let ended = stopping.unwrap().join().unwrap();
-    assert_eq!(ended.last_line(), "[STOPPED] visitors served: 1, refused: 0");
+    assert_eq!(ended.last_line(), "[STOPPED] clients served: 1, refused: 0");
     assert!(begin.elapsed() > Duration::from_millis(500), "it was too late");
 }
 
@@ -411,7 +409,7 @@ fn the_last_line_has_the_totals() {
 
     let ended = server.stop();
 
-    let totals = "[STOPPED] visitors served: 4, refused: 1";
+    let totals = "[STOPPED] clients served: 4, refused: 1";
     assert_eq!(ended.last_line(), totals);
 }
 
@@ -424,7 +422,7 @@ fn noise_leaves_no_trace() {
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "takes too long for every day"]
-fn ten_thousand_noisy_visitors_leave_no_trace() {
+fn ten_thousand_noisy_clients_leave_no_trace() {
     contract::noise_leaves_no_trace(program(), &[], 10_000, good_visit);
 }
 

@@ -30,89 +30,89 @@ fn client() -> &'static Path {
     cargo_bin!("04_client")
 }
 
-/// A visitor who does as one should.
+/// A client who does as one should.
 fn good_visit(address: SocketAddr) {
-    let visitor = connect(address);
-    ask(&visitor, "Hello Server!", "Hello Client!");
-    end(&visitor);
-    assert_eq!(hear_all(&visitor), b"");
+    let client = connect(address);
+    ask(&client, "Hello Server!", "Hello Client!");
+    end(&client);
+    assert_eq!(hear_all(&client), b"");
 }
 
 #[track_caller]
-fn ask(visitor: &TcpStream, text: &str, answer: &str) {
-    send(visitor, message(text));
-    assert_eq!(hear_message(visitor), answer);
+fn ask(client: &TcpStream, text: &str, answer: &str) {
+    send(client, message(text));
+    assert_eq!(hear_message(client), answer);
 }
 
 #[test]
 fn a_message_is_64_bytes_of_header_and_a_body() {
     let server = Server::start(program(), &[]);
-    let visitor = server.connect();
+    let client = server.connect();
 
-    send(&visitor, format!("{:<64}Hello Server!", "13"));
+    send(&client, format!("{:<64}Hello Server!", "13"));
 
     let expected = format!("{:<64}Hello Client!", "13");
-    assert_eq!(peer::hear(&visitor, 77), expected.as_bytes());
+    assert_eq!(peer::hear(&client, 77), expected.as_bytes());
 }
 
 #[test]
 fn any_other_text_is_said_back() {
     let server = Server::start(program(), &[]);
-    let visitor = server.connect();
+    let client = server.connect();
 
-    ask(&visitor, "Hello Server", "You said: Hello Server");
-    ask(&visitor, "", "You said: ");
-    ask(&visitor, " ERROR\r\n", "You said:  ERROR\r\n");
+    ask(&client, "Hello Server", "You said: Hello Server");
+    ask(&client, "", "You said: ");
+    ask(&client, " ERROR\r\n", "You said:  ERROR\r\n");
 }
 
 /// Characters are not bytes: this text has 6 of the one and 10 of the other.
 #[test]
 fn the_length_counts_bytes() {
     let server = Server::start(program(), &[]);
-    let visitor = server.connect();
+    let client = server.connect();
 
-    send(&visitor, format!("{:<64}wörld😀", "10"));
+    send(&client, format!("{:<64}wörld😀", "10"));
 
-    assert_eq!(hear_message(&visitor), "You said: wörld😀");
+    assert_eq!(hear_message(&client), "You said: wörld😀");
 }
 
 #[test]
 fn a_message_may_come_byte_by_byte() {
     let server = Server::start(program(), &[]);
-    let visitor = server.connect();
+    let client = server.connect();
 
-    send_byte_by_byte(&visitor, &message("wörld"));
+    send_byte_by_byte(&client, &message("wörld"));
 
-    assert_eq!(hear_message(&visitor), "You said: wörld");
+    assert_eq!(hear_message(&client), "You said: wörld");
 }
 
 #[test]
 fn a_message_may_be_split_at_any_place() {
     let server = Server::start(program(), &[]);
-    let visitor = server.connect();
-    visitor.set_nodelay(true).unwrap();
+    let client = server.connect();
+    client.set_nodelay(true).unwrap();
     let bytes = message("wörld");
 
     for place in 1..bytes.len() {
-        send(&visitor, &bytes[..place]);
-        send(&visitor, &bytes[place..]);
-        assert_eq!(hear_message(&visitor), "You said: wörld", "{place}");
+        send(&client, &bytes[..place]);
+        send(&client, &bytes[place..]);
+        assert_eq!(hear_message(&client), "You said: wörld", "{place}");
     }
 }
 
 #[test]
 fn five_hundred_messages_may_come_in_one_piece() {
     let server = Server::start(program(), &[]);
-    let visitor = server.connect();
+    let client = server.connect();
     let texts: Vec<_> = (0..500).map(|n| format!("message {n}")).collect();
 
-    send(&visitor, texts.iter().map(message).collect::<Vec<_>>().concat());
-    end(&visitor);
+    send(&client, texts.iter().map(message).collect::<Vec<_>>().concat());
+    end(&client);
 
     for text in texts {
-        assert_eq!(hear_message(&visitor), format!("You said: {text}"));
+        assert_eq!(hear_message(&client), format!("You said: {text}"));
     }
-    assert_eq!(hear_all(&visitor), b"");
+    assert_eq!(hear_all(&client), b"");
 }
 
 #[test]
@@ -123,17 +123,17 @@ fn a_header_that_is_no_length_is_answered_and_ends_the_visit() {
         "5.0", "five", "٣", "5ö",
     ];
     for text in not_lengths {
-        let visitor = server.connect();
+        let client = server.connect();
         let mut header = text.as_bytes().to_vec();
         header.resize(64, b' ');
 
-        send(&visitor, header);
+        send(&client, header);
         // Unread input must not destroy the answer.
-        send(&visitor, message("Hello Server!"));
+        send(&client, message("Hello Server!"));
 
-        let answer = hear_message(&visitor);
+        let answer = hear_message(&client);
         assert!(answer.starts_with("ERROR not a length: "), "{answer}");
-        assert_eq!(hear_all(&visitor), b"", "{text:?}");
+        assert_eq!(hear_all(&client), b"", "{text:?}");
     }
     good_visit(server.address());
 }
@@ -141,56 +141,56 @@ fn a_header_that_is_no_length_is_answered_and_ends_the_visit() {
 #[test]
 fn leading_zeros_are_digits() {
     let server = Server::start(program(), &[]);
-    let visitor = server.connect();
+    let client = server.connect();
 
-    send(&visitor, format!("{:0>64}Hello Server!", "13"));
+    send(&client, format!("{:0>64}Hello Server!", "13"));
 
-    assert_eq!(hear_message(&visitor), "Hello Client!");
+    assert_eq!(hear_message(&client), "Hello Client!");
 }
 
 #[test]
 fn a_length_over_the_limit_is_answered_and_ends_the_visit() {
     let mut server = Server::start(program(), &["--max-message", "100"]);
     for length in ["101", "9999999999999999", &"9".repeat(64)] {
-        let visitor = server.connect();
-        let peer = visitor.local_addr().unwrap();
+        let client = server.connect();
+        let peer = client.local_addr().unwrap();
 
-        send(&visitor, header(length));
+        send(&client, header(length));
 
         let why = format!("{length} bytes are over the limit of 100");
-        assert_eq!(hear_message(&visitor), format!("ERROR {why}"));
-        assert_eq!(hear_all(&visitor), b"");
+        assert_eq!(hear_message(&client), format!("ERROR {why}"));
+        assert_eq!(hear_all(&client), b"");
         assert_eq!(server.complains("ERROR"), format!("[ERROR] {peer} {why}"));
     }
-    let visitor = server.connect();
+    let client = server.connect();
     let text = "x".repeat(100);
-    ask(&visitor, &text, &format!("You said: {text}"));
+    ask(&client, &text, &format!("You said: {text}"));
 }
 
 #[test]
 fn the_limit_is_a_mebibyte_unless_told_otherwise() {
     let server = Server::start(program(), &[]);
-    let visitor = server.connect();
+    let client = server.connect();
     let text = "x".repeat(1024 * 1024);
 
-    ask(&visitor, &text, &format!("You said: {text}"));
-    send(&visitor, header(1024 * 1024 + 1));
+    ask(&client, &text, &format!("You said: {text}"));
+    send(&client, header(1024 * 1024 + 1));
 
-    assert!(hear_message(&visitor).starts_with("ERROR "));
+    assert!(hear_message(&client).starts_with("ERROR "));
 }
 
-/// Fifty visitors announce a gigabyte each, and send one byte of it.
+/// Fifty clients announce a gigabyte each, and send one byte of it.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_announced_length_alone_costs_no_memory() {
     let limits = ["--max-message", "1000000000", "--timeout", "1"];
     let mut server = Server::start(program(), &limits);
 
-    let visitors: Vec<_> = (0..50).map(|_| server.connect()).collect();
-    for visitor in &visitors {
-        send(visitor, [&header(1_000_000_000)[..], b"x"].concat());
+    let clients: Vec<_> = (0..50).map(|_| server.connect()).collect();
+    for client in &clients {
+        send(client, [&header(1_000_000_000)[..], b"x"].concat());
     }
-    for _ in &visitors {
+    for _ in &clients {
         server.says(": 1 of 1000000000 bytes of the body had come");
     }
 
@@ -206,14 +206,14 @@ fn an_announced_length_alone_costs_no_memory() {
 #[test]
 fn a_body_that_is_not_utf8_is_answered_and_the_visit_goes_on() {
     let mut server = Server::start(program(), &[]);
-    let visitor = server.connect();
+    let client = server.connect();
 
-    send(&visitor, message(b"w\xc3"));
+    send(&client, message(b"w\xc3"));
 
-    let answer = hear_message(&visitor);
+    let answer = hear_message(&client);
     assert_eq!(answer, "ERROR byte 1 of the message is not UTF-8");
     assert!(server.says("[RECEIVED]").ends_with(r"2 bytes: w\xc3"));
-    ask(&visitor, "Hello Server!", "Hello Client!");
+    ask(&client, "Hello Server!", "Hello Client!");
 }
 
 #[test]
@@ -238,13 +238,13 @@ fn the_end_inside_a_message_is_an_error_with_counts() {
         (76, "12 of 13 bytes of the body"),
     ];
     for (place, counts) in cuts {
-        let visitor = server.connect();
-        let peer = visitor.local_addr().unwrap();
+        let client = server.connect();
+        let peer = client.local_addr().unwrap();
 
-        send(&visitor, &bytes[..place]);
-        end(&visitor);
+        send(&client, &bytes[..place]);
+        end(&client);
 
-        assert_eq!(hear_all(&visitor), b"");
+        assert_eq!(hear_all(&client), b"");
         let why = format!("the connection ended: {counts} had come");
         assert_eq!(server.complains("["), format!("[ERROR] {peer} {why}"));
     }
@@ -253,11 +253,11 @@ fn the_end_inside_a_message_is_an_error_with_counts() {
 #[test]
 fn a_reset_inside_a_message_is_an_error_with_counts() {
     let mut server = Server::start(program(), &[]);
-    let visitor = server.connect();
-    ask(&visitor, "x", "You said: x");
-    send(&visitor, header(5));
+    let client = server.connect();
+    ask(&client, "x", "You said: x");
+    send(&client, header(5));
 
-    peer::reset(visitor);
+    peer::reset(client);
 
     let line = server.complains("[ERROR]");
     assert!(line.contains("the connection was reset: "), "{line}");
@@ -292,25 +292,25 @@ fn a_drip_feeder_has_the_time_out_for_the_whole_message() {
 #[test]
 fn silence_before_a_message_has_a_time_out_of_its_own() {
     let mut server = Server::start(program(), &["--timeout", "2"]);
-    let visitor = server.connect();
+    let client = server.connect();
 
     // Together longer than the time-out, each part shorter.
     for _ in 0..2 {
         thread::sleep(Duration::from_millis(1300));
-        send(&visitor, header(1));
+        send(&client, header(1));
         thread::sleep(Duration::from_millis(1300));
-        send(&visitor, "x");
-        assert_eq!(hear_message(&visitor), "You said: x");
+        send(&client, "x");
+        assert_eq!(hear_message(&client), "You said: x");
     }
 
-    assert_eq!(hear_all(&visitor), b"");
-    let peer = visitor.local_addr().unwrap();
+    assert_eq!(hear_all(&client), b"");
+    let peer = client.local_addr().unwrap();
     let line = server.says("[TIMED OUT]");
     assert_eq!(line, format!("[TIMED OUT] {peer} kept us waiting for 2s"));
 }
 
 #[test]
-fn a_silent_visitor_does_not_hold_up_a_busy_one() {
+fn a_silent_client_does_not_hold_up_a_busy_one() {
     let server = Server::start(program(), &[]);
     let silent = server.connect();
     let half = server.connect();
@@ -341,12 +341,10 @@ fn a_reset_is_one_line_and_nobody_elses() {
 
 #[cfg(unix)]
 #[test]
-fn a_suspended_server_keeps_its_visitors() {
-    contract::a_suspended_server_keeps_its_visitors(
-        program(),
-        &[],
-        |visitor| ask(visitor, "x", "You said: x"),
-    );
+fn a_suspended_server_keeps_its_clients() {
+    contract::a_suspended_server_keeps_its_clients(program(), &[], |client| {
+        ask(client, "x", "You said: x");
+    });
 }
 
 #[cfg(unix)]
@@ -390,7 +388,7 @@ fn ctrl_c_inside_a_message_is_no_error() {
 /// It takes a little of a long reply now and then, so each write gets on.
 #[cfg(unix)]
 #[test]
-fn ctrl_c_is_in_time_though_a_visitor_reads_slowly() {
+fn ctrl_c_is_in_time_though_a_client_reads_slowly() {
     let mut server = Server::start(program(), &["--max-message", "30000000"]);
     let slow = peer::connect_with_little_room(server.address());
     send(&slow, message("x".repeat(20_000_000)));
@@ -418,7 +416,7 @@ fn noise_leaves_no_trace() {
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "takes too long for every day"]
-fn ten_thousand_noisy_visitors_leave_no_trace() {
+fn ten_thousand_noisy_clients_leave_no_trace() {
     contract::noise_leaves_no_trace(program(), &[], 10_000, good_visit);
 }
 

@@ -65,7 +65,7 @@ impl Store {
         fs::read(self.dir.path().join(name)).unwrap()
     }
 
-    /// Waits until the visitor's thread has ended.
+    /// Waits until the client's thread has ended.
     #[track_caller]
     fn wait_until_closed(&mut self, peer: SocketAddr) {
         self.server.says(&format!("[CLOSED] {peer}"));
@@ -79,25 +79,25 @@ fn offer(name: impl AsRef<[u8]>, size: impl std::fmt::Display) -> Vec<u8> {
 
 /// Offers a file and sends it; returns the last answer.
 #[track_caller]
-fn upload(visitor: &TcpStream, name: &str, content: &[u8]) -> String {
-    send(visitor, offer(name, content.len()));
-    let answer = hear_message(visitor);
+fn upload(client: &TcpStream, name: &str, content: &[u8]) -> String {
+    send(client, offer(name, content.len()));
+    let answer = hear_message(client);
     if answer != "READY" {
         return answer;
     }
-    send(visitor, content);
-    hear_message(visitor)
+    send(client, content);
+    hear_message(client)
 }
 
-/// A visitor who does as one should, each time with another name.
+/// A client who does as one should, each time with another name.
 fn good_visit(address: SocketAddr) {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let name = format!("good-{}", NUMBER.fetch_add(1, Ordering::SeqCst));
-    let visitor = connect(address);
+    let client = connect(address);
     let receipt = format!("SAVED 5 {name}");
-    assert_eq!(upload(&visitor, &name, b"hello"), receipt);
-    end(&visitor);
-    assert_eq!(hear_all(&visitor), b"");
+    assert_eq!(upload(&client, &name, b"hello"), receipt);
+    end(&client);
+    assert_eq!(hear_all(&client), b"");
 }
 
 /// Arguments for the promises of every server: a folder of its own.
@@ -109,14 +109,14 @@ fn args(dir: &TempDir) -> [&str; 2] {
 fn a_file_arrives_byte_for_byte() {
     let mut store = Store::start(&[]);
     let every_byte: Vec<u8> = (0..=255).cycle().take(1_000_003).collect();
-    let visitor = store.connect();
+    let client = store.connect();
 
-    let receipt = upload(&visitor, "every byte.bin", &every_byte);
+    let receipt = upload(&client, "every byte.bin", &every_byte);
 
     assert_eq!(receipt, "SAVED 1000003 every byte.bin");
     assert!(store.read("every byte.bin") == every_byte);
     assert_eq!(store.names(), ["every byte.bin"]);
-    let peer = visitor.local_addr().unwrap();
+    let peer = client.local_addr().unwrap();
     let line = store.server.says("[SAVED]");
     assert_eq!(line, format!("[SAVED] {peer} 1000003 every byte.bin"));
 }
@@ -124,14 +124,14 @@ fn a_file_arrives_byte_for_byte() {
 #[test]
 fn any_number_of_files_come_on_one_connection() {
     let store = Store::start(&[]);
-    let visitor = store.connect();
+    let client = store.connect();
 
-    assert_eq!(upload(&visitor, "one", b""), "SAVED 0 one");
-    assert_eq!(upload(&visitor, "two", b"2"), "SAVED 1 two");
-    assert_eq!(upload(&visitor, "three", b"33"), "SAVED 2 three");
+    assert_eq!(upload(&client, "one", b""), "SAVED 0 one");
+    assert_eq!(upload(&client, "two", b"2"), "SAVED 1 two");
+    assert_eq!(upload(&client, "three", b"33"), "SAVED 2 three");
 
-    end(&visitor);
-    assert_eq!(hear_all(&visitor), b"");
+    end(&client);
+    assert_eq!(hear_all(&client), b"");
     assert_eq!(store.names(), ["one", "three", "two"]);
     assert_eq!(store.read("one"), b"");
     assert_eq!(store.read("three"), b"33");
@@ -140,13 +140,13 @@ fn any_number_of_files_come_on_one_connection() {
 #[test]
 fn an_offer_and_its_content_may_come_byte_by_byte() {
     let store = Store::start(&[]);
-    let visitor = store.connect();
+    let client = store.connect();
 
-    send_byte_by_byte(&visitor, &offer("slow", 5));
-    assert_eq!(hear_message(&visitor), "READY");
-    send_byte_by_byte(&visitor, b"bytes");
+    send_byte_by_byte(&client, &offer("slow", 5));
+    assert_eq!(hear_message(&client), "READY");
+    send_byte_by_byte(&client, b"bytes");
 
-    assert_eq!(hear_message(&visitor), "SAVED 5 slow");
+    assert_eq!(hear_message(&client), "SAVED 5 slow");
     assert_eq!(store.read("slow"), b"bytes");
 }
 
@@ -154,13 +154,13 @@ fn an_offer_and_its_content_may_come_byte_by_byte() {
 #[test]
 fn content_may_be_glued_to_its_offer_and_to_the_next_one() {
     let store = Store::start(&[]);
-    let visitor = store.connect();
+    let client = store.connect();
 
     let all = [&offer("a", 3)[..], b"aaa", &offer("b", 2), b"bb"].concat();
-    send(&visitor, all);
+    send(&client, all);
 
     for answer in ["READY", "SAVED 3 a", "READY", "SAVED 2 b"] {
-        assert_eq!(hear_message(&visitor), answer);
+        assert_eq!(hear_message(&client), answer);
     }
     assert_eq!(store.read("a"), b"aaa");
     assert_eq!(store.read("b"), b"bb");
@@ -197,7 +197,7 @@ fn a_folder_that_cannot_be_made_is_explained() {
 #[test]
 fn unsafe_names_are_refused_and_the_visit_goes_on() {
     let store = Store::start(&[]);
-    let visitor = store.connect();
+    let client = store.connect();
     let too_long = "x".repeat(256);
     let not_utf8 = b"\xff\xfe.txt";
     let unsafe_names: Vec<&[u8]> = [
@@ -253,22 +253,22 @@ fn unsafe_names_are_refused_and_the_visit_goes_on() {
     .collect();
 
     for name in &unsafe_names {
-        send(&visitor, offer(name, 5));
+        send(&client, offer(name, 5));
 
-        let answer = hear_message(&visitor);
+        let answer = hear_message(&client);
         let text = String::from_utf8_lossy(name);
         assert!(answer.starts_with("ERROR "), "{text:?}: {answer}");
     }
 
     assert!(unsafe_names.len() >= 40);
-    assert_eq!(upload(&visitor, "safe", b"x"), "SAVED 1 safe");
+    assert_eq!(upload(&client, "safe", b"x"), "SAVED 1 safe");
     assert_eq!(store.names(), ["safe"]);
 }
 
 #[test]
 fn odd_but_safe_names_are_taken() {
     let store = Store::start(&[]);
-    let visitor = store.connect();
+    let client = store.connect();
     let longest = "ö".repeat(127) + "x";
     let odd_names = [
         "my holiday.txt",
@@ -291,7 +291,7 @@ fn odd_but_safe_names_are_taken() {
     ];
 
     for name in odd_names {
-        let receipt = upload(&visitor, name, name.as_bytes());
+        let receipt = upload(&client, name, name.as_bytes());
 
         assert_eq!(receipt, format!("SAVED {} {name}", name.len()));
         assert_eq!(store.read(name), name.as_bytes());
@@ -303,26 +303,26 @@ fn odd_but_safe_names_are_taken() {
 #[test]
 fn an_absurdly_long_name_is_answered_and_ends_the_visit() {
     let store = Store::start(&[]);
-    let visitor = store.connect();
+    let client = store.connect();
 
-    send(&visitor, header(1_000_000_000));
+    send(&client, header(1_000_000_000));
 
-    assert!(hear_message(&visitor).starts_with("ERROR "));
-    assert_eq!(hear_all(&visitor), b"");
+    assert!(hear_message(&client).starts_with("ERROR "));
+    assert_eq!(hear_all(&client), b"");
 }
 
 #[test]
 fn a_header_that_is_no_length_is_answered_and_ends_the_visit() {
     let store = Store::start(&[]);
     for bytes in [header("five"), [message("name"), header("-1")].concat()] {
-        let visitor = store.connect();
+        let client = store.connect();
 
-        send(&visitor, bytes);
-        send(&visitor, "and more");
+        send(&client, bytes);
+        send(&client, "and more");
 
-        let answer = hear_message(&visitor);
+        let answer = hear_message(&client);
         assert!(answer.starts_with("ERROR not a length: "), "{answer}");
-        assert_eq!(hear_all(&visitor), b"");
+        assert_eq!(hear_all(&client), b"");
     }
     assert!(store.names().is_empty());
 }
@@ -332,15 +332,15 @@ fn nothing_is_overwritten() {
     let store = Store::start(&[]);
     fs::write(store.dir.path().join("taken"), "mine").unwrap();
     fs::create_dir(store.dir.path().join("folder")).unwrap();
-    let visitor = store.connect();
+    let client = store.connect();
 
     for name in ["taken", "folder"] {
-        let answer = upload(&visitor, name, b"yours");
+        let answer = upload(&client, name, b"yours");
         assert_eq!(answer, "ERROR the name is taken");
     }
 
     assert_eq!(store.read("taken"), b"mine");
-    assert_eq!(upload(&visitor, "free", b"yours"), "SAVED 5 free");
+    assert_eq!(upload(&client, "free", b"yours"), "SAVED 5 free");
 }
 
 /// The sender is spared the way.
@@ -348,11 +348,11 @@ fn nothing_is_overwritten() {
 fn a_taken_name_is_refused_before_the_content() {
     let store = Store::start(&[]);
     fs::write(store.dir.path().join("taken"), "mine").unwrap();
-    let visitor = store.connect();
+    let client = store.connect();
 
-    send(&visitor, offer("taken", 1_000_000));
+    send(&client, offer("taken", 1_000_000));
 
-    assert_eq!(hear_message(&visitor), "ERROR the name is taken");
+    assert_eq!(hear_message(&client), "ERROR the name is taken");
 }
 
 /// A link in the folder could lead out of it.
@@ -365,10 +365,10 @@ fn a_link_is_neither_followed_nor_replaced() {
     let link = store.dir.path().join("link");
     std::os::unix::fs::symlink(&target, &link).unwrap();
 
-    let visitor = store.connect();
-    send(&visitor, offer("link", 1_000_000));
+    let client = store.connect();
+    send(&client, offer("link", 1_000_000));
 
-    assert_eq!(hear_message(&visitor), "ERROR the name is taken");
+    assert_eq!(hear_message(&client), "ERROR the name is taken");
     assert!(!target.exists());
     assert!(link.is_symlink());
 }
@@ -378,17 +378,17 @@ fn a_link_is_neither_followed_nor_replaced() {
 #[test]
 fn an_upload_has_no_name_before_it_is_complete() {
     let store = Store::start(&[]);
-    let visitor = store.connect();
-    send(&visitor, offer("file", 10));
-    assert_eq!(hear_message(&visitor), "READY");
-    send(&visitor, "12345");
+    let client = store.connect();
+    send(&client, offer("file", 10));
+    assert_eq!(hear_message(&client), "READY");
+    send(&client, "12345");
 
     let names = store.names();
     assert_eq!(names.len(), 1, "{names:?}");
     assert!(names[0].starts_with(".first-socket-"), "{names:?}");
 
-    send(&visitor, "67890");
-    assert_eq!(hear_message(&visitor), "SAVED 10 file");
+    send(&client, "67890");
+    assert_eq!(hear_message(&client), "SAVED 10 file");
     assert_eq!(store.names(), ["file"]);
 }
 
@@ -396,10 +396,10 @@ fn an_upload_has_no_name_before_it_is_complete() {
 #[test]
 fn a_killed_server_leaves_no_partial_file_under_a_name() {
     let Store { server, dir } = Store::start(&[]);
-    let visitor = server.connect();
-    send(&visitor, offer("file", 10));
-    assert_eq!(hear_message(&visitor), "READY");
-    send(&visitor, "12345");
+    let client = server.connect();
+    send(&client, offer("file", 10));
+    assert_eq!(hear_message(&client), "READY");
+    send(&client, "12345");
 
     drop(server);
 
@@ -409,15 +409,15 @@ fn a_killed_server_leaves_no_partial_file_under_a_name() {
 #[test]
 fn what_it_prints_of_a_name_is_escaped() {
     let mut store = Store::start(&[]);
-    let visitor = store.connect();
-    let peer = visitor.local_addr().unwrap();
+    let client = store.connect();
+    let peer = client.local_addr().unwrap();
 
-    send(&visitor, offer("a\x1b[2J\n", 1));
-    assert!(hear_message(&visitor).starts_with("ERROR "));
+    send(&client, offer("a\x1b[2J\n", 1));
+    assert!(hear_message(&client).starts_with("ERROR "));
     let line = store.server.says("[RECEIVED]");
     assert_eq!(line, format!(r"[RECEIVED] {peer} offer: 1 a\u{{1b}}[2J\n"));
 
-    assert_eq!(upload(&visitor, "a\u{202e}b", b"x"), "SAVED 1 a\u{202e}b");
+    assert_eq!(upload(&client, "a\u{202e}b", b"x"), "SAVED 1 a\u{202e}b");
     let line = store.server.says("[SAVED]");
     assert_eq!(line, format!(r"[SAVED] {peer} 1 a\u{{202e}}b"));
 }
@@ -471,15 +471,15 @@ fn many_senders_with_one_name_at_once_leave_one_whole_file() {
 #[test]
 fn a_size_over_the_limit_is_refused_and_the_visit_goes_on() {
     let store = Store::start(&["--max-size", "100"]);
-    let visitor = store.connect();
+    let client = store.connect();
 
     for size in ["101", "1000000000000", "18446744073709551615"] {
-        send(&visitor, offer("big", size));
+        send(&client, offer("big", size));
         let why = format!("{size} bytes are over the limit of 100");
-        assert_eq!(hear_message(&visitor), format!("ERROR {why}"));
+        assert_eq!(hear_message(&client), format!("ERROR {why}"));
     }
 
-    let receipt = upload(&visitor, "fits", &[b'x'; 100]);
+    let receipt = upload(&client, "fits", &[b'x'; 100]);
     assert_eq!(receipt, "SAVED 100 fits");
     assert_eq!(store.names(), ["fits"]);
 }
@@ -487,12 +487,12 @@ fn a_size_over_the_limit_is_refused_and_the_visit_goes_on() {
 #[test]
 fn the_limit_is_a_gibibyte_unless_told_otherwise() {
     let store = Store::start(&[]);
-    let visitor = store.connect();
+    let client = store.connect();
 
-    send(&visitor, offer("a", 1024 * 1024 * 1024 + 1));
-    assert!(hear_message(&visitor).starts_with("ERROR "));
-    send(&visitor, offer("a", 1024 * 1024 * 1024));
-    assert_eq!(hear_message(&visitor), "READY");
+    send(&client, offer("a", 1024 * 1024 * 1024 + 1));
+    assert!(hear_message(&client).starts_with("ERROR "));
+    send(&client, offer("a", 1024 * 1024 * 1024));
+    assert_eq!(hear_message(&client), "READY");
 }
 
 /// Wherever the connection ends, orderly or not: no file, no rest of one.
@@ -504,16 +504,16 @@ fn a_cut_upload_leaves_nothing_behind() {
     let cuts = [1, 63, 64, 68, 69, 131, 132, 133, 1000, 132 + 199_999];
     for place in cuts {
         for is_reset in [false, true] {
-            let visitor = store.connect();
-            let peer = visitor.local_addr().unwrap();
-            send(&visitor, &whole[..place]);
+            let client = store.connect();
+            let peer = client.local_addr().unwrap();
+            send(&client, &whole[..place]);
             if place >= 132 {
-                assert_eq!(hear_message(&visitor), "READY");
+                assert_eq!(hear_message(&client), "READY");
             }
             if is_reset {
-                peer::reset(visitor);
+                peer::reset(client);
             } else {
-                end(&visitor);
+                end(&client);
             }
 
             let line = store.server.complains("[ERROR]");
@@ -535,11 +535,11 @@ fn a_cut_says_how_many_bytes_of_how_many_had_come() {
         (&[&offer("name", 10), b"1234"], "4 of 10 bytes of the content"),
     ];
     for (bytes, counts) in cuts {
-        let visitor = store.connect();
-        let peer = visitor.local_addr().unwrap();
+        let client = store.connect();
+        let peer = client.local_addr().unwrap();
 
-        send(&visitor, bytes.concat());
-        end(&visitor);
+        send(&client, bytes.concat());
+        end(&client);
 
         let why = format!("the connection ended: {counts} had come");
         let line = store.server.complains("[");
@@ -550,13 +550,13 @@ fn a_cut_says_how_many_bytes_of_how_many_had_come() {
 #[test]
 fn a_sender_who_falls_silent_leaves_nothing_behind() {
     let mut store = Store::start(&["--timeout", "1"]);
-    let visitor = store.connect();
-    send(&visitor, offer("file", 10));
-    assert_eq!(hear_message(&visitor), "READY");
+    let client = store.connect();
+    send(&client, offer("file", 10));
+    assert_eq!(hear_message(&client), "READY");
 
-    send(&visitor, "1234");
+    send(&client, "1234");
 
-    let peer = visitor.local_addr().unwrap();
+    let peer = client.local_addr().unwrap();
     store.server.says(&format!("[TIMED OUT] {peer}"));
     store.wait_until_closed(peer);
     assert!(store.names().is_empty(), "{:?}", store.names());
@@ -566,27 +566,27 @@ fn a_sender_who_falls_silent_leaves_nothing_behind() {
 #[test]
 fn a_slow_sender_may_take_longer_than_the_time_out() {
     let store = Store::start(&["--timeout", "1"]);
-    let visitor = store.connect();
-    send(&visitor, offer("slow", 6));
-    assert_eq!(hear_message(&visitor), "READY");
+    let client = store.connect();
+    send(&client, offer("slow", 6));
+    assert_eq!(hear_message(&client), "READY");
 
     for _ in 0..6 {
-        send(&visitor, "x");
+        send(&client, "x");
         thread::sleep(Duration::from_millis(300));
     }
 
-    assert_eq!(hear_message(&visitor), "SAVED 6 slow");
+    assert_eq!(hear_message(&client), "SAVED 6 slow");
 }
 
 #[test]
 fn a_drip_feeder_has_the_time_out_for_the_whole_offer() {
     let mut store = Store::start(&["--timeout", "1"]);
-    let visitor = store.connect();
-    let peer = visitor.local_addr().unwrap();
+    let client = store.connect();
+    let peer = client.local_addr().unwrap();
     let dripping = thread::Builder::new().spawn(move || {
         for byte in offer("name", 5) {
             thread::sleep(Duration::from_millis(100));
-            if (&visitor).write_all(&[byte]).is_err() {
+            if (&client).write_all(&[byte]).is_err() {
                 break;
             }
         }
@@ -597,7 +597,7 @@ fn a_drip_feeder_has_the_time_out_for_the_whole_offer() {
 }
 
 #[test]
-fn a_silent_visitor_does_not_hold_up_a_busy_one() {
+fn a_silent_client_does_not_hold_up_a_busy_one() {
     let store = Store::start(&[]);
     let silent = store.connect();
     let half = store.connect();
@@ -632,13 +632,13 @@ fn a_full_disk_is_answered_leaves_nothing_and_the_visit_goes_on() {
     let limit = "-f 200 && trap '' XFSZ";
     let server = Server::start_limited(program(), limit, &args(&dir));
     let store = Store { server, dir };
-    let visitor = store.connect();
+    let client = store.connect();
 
-    let answer = upload(&visitor, "big", &vec![b'x'; 1_000_000]);
+    let answer = upload(&client, "big", &vec![b'x'; 1_000_000]);
 
     assert!(answer.starts_with("ERROR "), "{answer}");
     assert!(store.names().is_empty(), "{:?}", store.names());
-    assert_eq!(upload(&visitor, "small", b"x"), "SAVED 1 small");
+    assert_eq!(upload(&client, "small", b"x"), "SAVED 1 small");
 }
 
 /// The rest of a file that is lost anyway takes no space from the others.
@@ -649,11 +649,11 @@ fn a_full_disk_gets_its_space_back_at_once() {
     let limit = "-f 200 && trap '' XFSZ";
     let server = Server::start_limited(program(), limit, &args(&dir));
     let store = Store { server, dir };
-    let visitor = store.connect();
-    send(&visitor, offer("big", 1_000_000));
-    assert_eq!(hear_message(&visitor), "READY");
+    let client = store.connect();
+    send(&client, offer("big", 1_000_000));
+    assert_eq!(hear_message(&client), "READY");
 
-    send(&visitor, vec![b'x'; 900_000]);
+    send(&client, vec![b'x'; 900_000]);
 
     let part = store.dir.path().join(&store.names()[0]);
     let begin = std::time::Instant::now();
@@ -661,8 +661,8 @@ fn a_full_disk_gets_its_space_back_at_once() {
         assert!(begin.elapsed() < harness::PATIENCE);
         thread::yield_now();
     }
-    send(&visitor, vec![b'x'; 100_000]);
-    assert!(hear_message(&visitor).starts_with("ERROR "));
+    send(&client, vec![b'x'; 100_000]);
+    assert!(hear_message(&client).starts_with("ERROR "));
 }
 
 #[cfg(unix)]
@@ -734,15 +734,15 @@ fn a_reset_is_one_line_and_nobody_elses() {
 
 #[cfg(unix)]
 #[test]
-fn a_suspended_server_keeps_its_visitors() {
+fn a_suspended_server_keeps_its_clients() {
     let dir = TempDir::new().unwrap();
     let count = AtomicU64::new(0);
-    let talk = |visitor: &TcpStream| {
+    let talk = |client: &TcpStream| {
         let name = format!("file {}", count.fetch_add(1, Ordering::SeqCst));
         let receipt = format!("SAVED 1 {name}");
-        assert_eq!(upload(visitor, &name, b"x"), receipt);
+        assert_eq!(upload(client, &name, b"x"), receipt);
     };
-    contract::a_suspended_server_keeps_its_visitors(
+    contract::a_suspended_server_keeps_its_clients(
         program(),
         &args(&dir),
         talk,
@@ -753,15 +753,15 @@ fn a_suspended_server_keeps_its_visitors() {
 #[test]
 fn a_suspended_server_keeps_an_upload() {
     let store = Store::start(&[]);
-    let visitor = store.connect();
-    send(&visitor, offer("half", 4));
-    assert_eq!(hear_message(&visitor), "READY");
-    send(&visitor, "ha");
+    let client = store.connect();
+    send(&client, offer("half", 4));
+    assert_eq!(hear_message(&client), "READY");
+    send(&client, "ha");
 
     harness::suspend(store.server.id());
 
-    send(&visitor, "lf");
-    assert_eq!(hear_message(&visitor), "SAVED 4 half");
+    send(&client, "lf");
+    assert_eq!(hear_message(&client), "SAVED 4 half");
 }
 
 #[cfg(unix)]
@@ -799,7 +799,7 @@ fn noise_leaves_no_trace() {
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "takes too long for every day"]
-fn ten_thousand_noisy_visitors_leave_no_trace() {
+fn ten_thousand_noisy_clients_leave_no_trace() {
     let dir = TempDir::new().unwrap();
     let args = args(&dir);
     contract::noise_leaves_no_trace(program(), &args, 10_000, good_visit);

@@ -224,7 +224,7 @@ fn a_terminal_gets_colours_and_a_clean_end() {
     ended
         .success()
         .stdout(contains("\x1b[32m[LISTENING]\x1b[0m 127.0.0.1:"))
-        .stdout(contains("visitors served: 0, refused: 0"));
+        .stdout(contains("clients served: 0, refused: 0"));
 }
 
 #[test]

@@ -13,7 +13,7 @@
 //! - all other lines are what the terminal shows.
 //!
 //! Servers really run on a free port. In the transcript it is 8080, and the
-//! visitors' ports are 50312, 50314, … as they appear. A port that is typed
+//! clients' ports are 50312, 50314, … as they appear. A port that is typed
 //! (`--port 12000`) stands for one at which nobody listens. Advice that is too
 //! long for a page is folded.
 
@@ -46,9 +46,9 @@ const RUN: &str = "cargo run -q --bin ";
 /// When a transcript is written anew: after this silence, no more will come.
 const SILENCE: Duration = Duration::from_millis(700);
 
-/// The server's port as it is shown, and the first visitor's.
+/// The server's port as it is shown, and the first client's.
 const SERVER_PORT: u16 = 8080;
-const VISITOR_PORT: u16 = 50312;
+const CLIENT_PORT: u16 = 50312;
 
 /// What the line behind an error begins with, and how wide it may be.
 const INDENT: &str = "        ";
@@ -81,7 +81,7 @@ struct Stage {
 #[derive(Clone, Default)]
 struct Ports {
     server: Option<String>,
-    visitors: Vec<String>,
+    clients: Vec<String>,
     /// The real one, and as it was typed.
     typed: Option<(String, String)>,
 }
@@ -121,12 +121,12 @@ impl Ports {
         {
             return typed.clone();
         }
-        let known = self.visitors.iter().position(|other| other == port);
+        let known = self.clients.iter().position(|other| other == port);
         let nth = known.unwrap_or_else(|| {
-            self.visitors.push(port.to_owned());
-            self.visitors.len() - 1
+            self.clients.push(port.to_owned());
+            self.clients.len() - 1
         });
-        (usize::from(VISITOR_PORT) + 2 * nth).to_string()
+        (usize::from(CLIENT_PORT) + 2 * nth).to_string()
     }
 }
 

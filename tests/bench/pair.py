@@ -19,22 +19,22 @@ def send(port, path):
 
 def receive(port, path):
     with socket.create_server(("127.0.0.1", port)) as listener:
-        visitor, _ = listener.accept()
-        with visitor, open(path, "wb") as file:
-            while data := visitor.recv(BUFFER):
+        client, _ = listener.accept()
+        with client, open(path, "wb") as file:
+            while data := client.recv(BUFFER):
                 file.write(data)
 
 
 def echo(port):
-    def talk(visitor):
-        with visitor:
-            while data := visitor.recv(BUFFER):
-                visitor.sendall(data)
+    def talk(client):
+        with client:
+            while data := client.recv(BUFFER):
+                client.sendall(data)
 
     with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
         while True:
-            visitor, _ = listener.accept()
-            threading.Thread(target=talk, args=(visitor,)).start()
+            client, _ = listener.accept()
+            threading.Thread(target=talk, args=(client,)).start()
 
 
 {"send": send, "receive": receive, "echo": echo}[sys.argv[1]](

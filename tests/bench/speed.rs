@@ -234,7 +234,7 @@ fn load(address: SocketAddr) -> f64 {
     count.into_inner() as f64 / begin.elapsed().as_secs_f64()
 }
 
-/// A thousand visitors who are all inside at once.
+/// A thousand clients who are all inside at once.
 fn crowd() {
     let (address, port) = port();
     let server = Background::start(
@@ -246,15 +246,15 @@ fn crowd() {
 
     let begin = Instant::now();
     let crowd: Vec<_> = (0..1000).map(|_| peer::connect(address)).collect();
-    for visitor in &crowd {
-        peer::send(visitor, "hello");
+    for client in &crowd {
+        peer::send(client, "hello");
     }
-    for visitor in &crowd {
-        assert_eq!(peer::hear(visitor, 5), b"hello");
+    for client in &crowd {
+        assert_eq!(peer::hear(client, 5), b"hello");
     }
 
     let (seconds, peak) = (begin.elapsed().as_secs_f64(), server.peak());
-    println!("1,000 visitors at once: {seconds:.2} s, server {peak:.1} MiB");
+    println!("1,000 clients at once: {seconds:.2} s, server {peak:.1} MiB");
 }
 
 /// A hundred small messages, each after the reply to the one before.
@@ -263,12 +263,12 @@ fn messages() {
     let program = env!("CARGO_BIN_EXE_04_length_prefix");
     let _server = Background::start(program, &["--port", &port], Stdio::null());
     wait_for(address);
-    let visitor = peer::connect(address);
+    let client = peer::connect(address);
 
     let begin = Instant::now();
     for _ in 0..100 {
-        peer::send(&visitor, peer::message("Hello Server!"));
-        assert_eq!(peer::hear_message(&visitor), "Hello Client!");
+        peer::send(&client, peer::message("Hello Server!"));
+        assert_eq!(peer::hear_message(&client), "Hello Client!");
     }
 
     let milliseconds = begin.elapsed().as_secs_f64() * 1000.0;

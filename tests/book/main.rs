@@ -48,7 +48,7 @@ const LESSONS: [(&str, &[&str]); 5] = [
         "03_threads",
         &[
             "lessons/03_threads.rs",
-            "src/visitors.rs",
+            "src/clients.rs",
             "src/accept_retry.rs",
             "lessons/03_client.rs",
         ],

@@ -1,6 +1,6 @@
 """Small servers for our clients: server.py LESSON [FOLDER]
 
-Each serves one visitor. The line [LISTENING] tells the port.
+Each serves one client. The line [LISTENING] tells the port.
 """
 
 import os
@@ -8,14 +8,14 @@ import socket
 import sys
 
 
-def greet(visitor):
-    visitor.sendall(b"Welcome")
-    visitor.sendall("! wörld\r\n".encode("utf-8"))
+def greet(client):
+    client.sendall(b"Welcome")
+    client.sendall("! wörld\r\n".encode("utf-8"))
 
 
-def echo(visitor):
-    while data := visitor.recv(1024):
-        visitor.sendall(data)
+def echo(client):
+    while data := client.recv(1024):
+        client.sendall(data)
 
 
 def read_message(stream):
@@ -28,28 +28,28 @@ def message(text):
     return b"%-64d%s" % (len(body), body)
 
 
-def converse(visitor):
-    stream = visitor.makefile("rb")
+def converse(client):
+    stream = client.makefile("rb")
     while (body := read_message(stream)) is not None:
-        visitor.sendall(message("heard: " + body.decode("utf-8")))
+        client.sendall(message("heard: " + body.decode("utf-8")))
 
 
-def take_files(visitor):
-    stream = visitor.makefile("rb")
+def take_files(client):
+    stream = client.makefile("rb")
     while (name := read_message(stream)) is not None:
         size = int(stream.read(64))
-        visitor.sendall(message("READY"))
+        client.sendall(message("READY"))
         path = os.path.join(sys.argv[2], os.path.basename(name.decode()))
         with open(path, "xb") as file:
             file.write(stream.read(size))
-        visitor.sendall(message(f"SAVED {size} {name.decode()}"))
+        client.sendall(message(f"SAVED {size} {name.decode()}"))
 
 
 talk = {"02": greet, "03": echo, "04": converse, "05": take_files}
 with socket.create_server(("127.0.0.1", 0)) as listener:
     print(f"[LISTENING] 127.0.0.1:{listener.getsockname()[1]}", flush=True)
     listener.settimeout(30)
-    visitor, _ = listener.accept()
-    with visitor:
-        visitor.settimeout(30)
-        talk[sys.argv[1]](visitor)
+    client, _ = listener.accept()
+    with client:
+        client.settimeout(30)
+        talk[sys.argv[1]](client)

@@ -11,7 +11,7 @@ use first_socket::cli::Address;
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
 
-/// Tells each visitor the time
+/// Tells each client the time
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]

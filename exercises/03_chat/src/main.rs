@@ -11,7 +11,7 @@ use first_socket::cli::Address;
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
 
-/// Brings what one visitor says to all others
+/// Brings what one client says to all others
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -33,7 +33,7 @@ fn run(args: &Args) -> Result<(), Failure> {
             _ if stop.requested() => return Ok(()),
             Ok((connection, peer)) => {
                 report::event(Tag::NewConnection, peer);
-                // Your part: let the visitor talk, and bring each line to
+                // Your part: let the client talk, and bring each line to
                 // all others.
                 drop(connection);
                 report::event(Tag::Closed, peer);

@@ -12,7 +12,7 @@ use first_socket::cli::Address;
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
 
-/// Shows a folder to visitors who speak Gopher
+/// Shows a folder to clients who speak Gopher
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]

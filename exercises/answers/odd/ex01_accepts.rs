@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-/// How many visitors are kept.
+/// How many clients are kept.
 const KEPT: usize = 100;
 
 /// Listens on the first free port, and greets
@@ -51,15 +51,15 @@ fn serve(listener: &TcpListener) -> ExitCode {
         eprintln!("This system has no sockets that do not block.");
         return ExitCode::FAILURE;
     }
-    let mut visitors: VecDeque<TcpStream> = VecDeque::new();
+    let mut clients: VecDeque<TcpStream> = VecDeque::new();
     loop {
         match listener.accept() {
-            Ok((mut visitor, _)) => {
-                let _ = visitor.set_nonblocking(true);
-                let _ = visitor.write_all(b"Welcome, whoever you are.\r\n");
-                visitors.push_back(visitor);
-                if visitors.len() > KEPT {
-                    visitors.pop_front();
+            Ok((mut client, _)) => {
+                let _ = client.set_nonblocking(true);
+                let _ = client.write_all(b"Welcome, whoever you are.\r\n");
+                clients.push_back(client);
+                if clients.len() > KEPT {
+                    clients.pop_front();
                 }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {

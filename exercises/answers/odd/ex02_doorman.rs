@@ -15,7 +15,7 @@ use clap::Parser;
 use first_socket::cli::Address;
 use first_socket::report::{self, Failure};
 
-/// How long a visitor may stay.
+/// How long a client may stay.
 const STAY: Duration = Duration::from_secs(4);
 
 /// How many may stay.
@@ -40,9 +40,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     let porter = Builder::new().spawn(move || see_out(&at_porter));
     porter.map_err(no_thread)?;
     let clerk = Builder::new().spawn(move || {
-        for visitor in at_clerk {
-            // An error means that this visitor is gone.
-            let _ = tell(visitor, &to_porter);
+        for client in at_clerk {
+            // An error means that this client is gone.
+            let _ = tell(client, &to_porter);
         }
     });
     clerk.map_err(no_thread)?;
@@ -53,22 +53,22 @@ fn run(args: &Args) -> Result<(), Failure> {
 fn accept(listener: &TcpListener, to_clerk: &Sender<TcpStream>) -> ! {
     loop {
         match listener.accept() {
-            Ok((visitor, _)) => drop(to_clerk.send(visitor)),
+            Ok((client, _)) => drop(to_clerk.send(client)),
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
 }
 
 fn tell(
-    mut visitor: TcpStream,
+    mut client: TcpStream,
     to_porter: &Sender<TcpStream>,
 ) -> io::Result<()> {
     let unix = SystemTime::UNIX_EPOCH.elapsed().map_err(io::Error::other)?;
     let seconds = unix.as_secs() + 2_208_988_800;
-    visitor.set_nonblocking(true)?;
-    visitor.write_all(&seconds.to_be_bytes()[4..])?;
-    visitor.shutdown(Shutdown::Write)?;
-    let _ = to_porter.send(visitor);
+    client.set_nonblocking(true)?;
+    client.write_all(&seconds.to_be_bytes()[4..])?;
+    client.shutdown(Shutdown::Write)?;
+    let _ = to_porter.send(client);
     Ok(())
 }
 
@@ -76,14 +76,14 @@ fn see_out(newcomers: &Receiver<TcpStream>) {
     let mut staying = VecDeque::new();
     let mut dropped = [0; 16 * 1024];
     loop {
-        if let Ok(visitor) = newcomers.recv_timeout(Duration::from_millis(5)) {
-            staying.push_back((visitor, Instant::now() + STAY));
+        if let Ok(client) = newcomers.recv_timeout(Duration::from_millis(5)) {
+            staying.push_back((client, Instant::now() + STAY));
         }
         if staying.len() > MOST {
             staying.pop_front();
         }
-        staying.retain_mut(|(visitor, until)| {
-            let blocked = match visitor.read(&mut dropped) {
+        staying.retain_mut(|(client, until)| {
+            let blocked = match client.read(&mut dropped) {
                 Ok(count) => count > 0,
                 Err(error) => error.kind() == io::ErrorKind::WouldBlock,
             };

@@ -1,6 +1,6 @@
 //! Odd: std alone, every byte in a write of its own, and a late start.
 //!
-//! It sleeps a second before it listens. Each visitor has a thread, and the
+//! It sleeps a second before it listens. Each client has a thread, and the
 //! four bytes come 20 milliseconds apart. Ctrl-C simply ends it.
 
 use std::env;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// What is between two bytes.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long a visitor may stay after the last byte.
+/// How long a client may stay after the last byte.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
@@ -40,9 +40,9 @@ fn listen(address: &str) -> io::Result<ExitCode> {
     let listener = TcpListener::bind(address)?;
     println!("[LISTENING] {}", listener.local_addr()?);
     loop {
-        let started = listener.accept().and_then(|(visitor, _)| {
+        let started = listener.accept().and_then(|(client, _)| {
             Builder::new().spawn(move || {
-                let _ = tell(&visitor);
+                let _ = tell(&client);
             })
         });
         if started.is_err() {
@@ -51,16 +51,16 @@ fn listen(address: &str) -> io::Result<ExitCode> {
     }
 }
 
-fn tell(mut visitor: &TcpStream) -> io::Result<()> {
+fn tell(mut client: &TcpStream) -> io::Result<()> {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
     let since_1970 = since_1970.map_err(io::Error::other)?;
     let time = i128::from(since_1970.as_secs()) + 2_208_988_800;
-    visitor.set_nodelay(true)?;
+    client.set_nodelay(true)?;
     for byte in &time.to_be_bytes()[12..] {
-        visitor.write_all(&[*byte])?;
+        client.write_all(&[*byte])?;
         thread::sleep(PAUSE);
     }
-    visitor.shutdown(Shutdown::Write)?;
+    client.shutdown(Shutdown::Write)?;
     let until = Instant::now() + PATIENCE;
     let mut dropped = [0; 4096];
     loop {
@@ -68,8 +68,8 @@ fn tell(mut visitor: &TcpStream) -> io::Result<()> {
         if left.is_zero() {
             return Ok(());
         }
-        visitor.set_read_timeout(Some(left))?;
-        if visitor.read(&mut dropped)? == 0 {
+        client.set_read_timeout(Some(left))?;
+        if client.read(&mut dropped)? == 0 {
             return Ok(());
         }
     }

@@ -1,7 +1,7 @@
 //! Odd: eight threads that all accept, and a lot of talk.
 //!
 //! Meanwhile `main` prints 20 KB on stdout and on stderr, twenty times a
-//! second. 250 KB come before `[LISTENING]`. A visitor who says something is
+//! second. 250 KB come before `[LISTENING]`. A client who says something is
 //! heard for at most half a second.
 
 use std::io::{self, Write};
@@ -15,10 +15,10 @@ use first_socket::cli::Address;
 use first_socket::deadline::Timed;
 use first_socket::report::{self, Failure};
 
-/// How many visitors can be served at once.
+/// How many clients can be served at once.
 const THREADS: usize = 8;
 
-/// How long a visitor may keep a thread.
+/// How long a client may keep a thread.
 const VISIT: Duration = Duration::from_millis(500);
 
 /// Tells the time, and much more to its own terminal
@@ -56,8 +56,8 @@ fn run(args: &Args) -> Result<(), Failure> {
 fn serve(listener: &TcpListener) {
     loop {
         match listener.accept() {
-            Ok((visitor, peer)) => {
-                if let Err(error) = tell(&visitor) {
+            Ok((client, peer)) => {
+                if let Err(error) = tell(&client) {
                     eprintln!("{peer}: {error}");
                 }
             }
@@ -69,14 +69,14 @@ fn serve(listener: &TcpListener) {
     }
 }
 
-fn tell(mut visitor: &TcpStream) -> io::Result<()> {
+fn tell(mut client: &TcpStream) -> io::Result<()> {
     let unix = SystemTime::UNIX_EPOCH.elapsed().map_err(io::Error::other)?;
     let seconds = (unix.as_secs() + 2_208_988_800) % (1 << 32);
     let time = u32::try_from(seconds).map_err(io::Error::other)?;
-    visitor.write_all(&time.to_be_bytes())?;
-    visitor.shutdown(std::net::Shutdown::Write)?;
+    client.write_all(&time.to_be_bytes())?;
+    client.shutdown(std::net::Shutdown::Write)?;
     // It may say what it likes until it goes; whoever stays is cut off.
-    match io::copy(&mut Timed::new(visitor, VISIT), &mut io::sink()) {
+    match io::copy(&mut Timed::new(client, VISIT), &mut io::sink()) {
         Err(error) if error.kind() != io::ErrorKind::TimedOut => Err(error),
         _ => Ok(()),
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// The longest line; whoever sends more is let go.
 const LONGEST: u64 = 2000;
 
-/// How many lines may wait for one visitor.
+/// How many lines may wait for one client.
 const QUEUE: usize = 20_000;
 
 type Room = RwLock<BTreeMap<SocketAddr, SyncSender<Arc<Vec<u8>>>>>;

@@ -1,5 +1,5 @@
 //! Odd: one thread owns the room and hears of everything through a channel;
-//! a visitor's queue has no end, only a count. No Ctrl-C handling.
+//! a client's queue has no end, only a count. No Ctrl-C handling.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -18,7 +18,7 @@ use first_socket::report::{self, Failure};
 /// A longer line is dropped, with all of its pieces; its sender stays.
 const LONGEST: u64 = 1002;
 
-/// How many bytes may wait for one visitor before he is let go.
+/// How many bytes may wait for one client before he is let go.
 const WAITING: usize = 4 * 1024 * 1024;
 
 /// A chat room with one thread in its middle

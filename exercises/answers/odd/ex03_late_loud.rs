@@ -1,5 +1,5 @@
 //! Odd: sleeps a second before it listens, prints all the while on stdout and
-//! stderr, and 80 threads accept, each serving one visitor after the other.
+//! stderr, and 80 threads accept, each serving one client after the other.
 //! The connections stand in one list; a write has a tenth of a second.
 
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ use clap::Parser;
 use first_socket::cli::Address;
 use first_socket::report::{self, Failure};
 
-/// How many threads accept: so many visitors can be in the room.
+/// How many threads accept: so many clients can be in the room.
 const POOL: usize = 80;
 
 /// The longest line; whoever sends more is let go.

@@ -16,7 +16,7 @@ use first_socket::shutdown::Shutdown;
 /// A longer line is skipped.
 const LONGEST: usize = 1500;
 
-/// How many bytes may wait for one visitor; he misses the rest.
+/// How many bytes may wait for one client; he misses the rest.
 const WAITING: usize = 8 * 1024 * 1024;
 
 /// How long the loop rests when nothing happens.
@@ -65,7 +65,7 @@ fn run(args: &Args) -> Result<(), Failure> {
             thread::sleep(REST);
         }
     }
-    report::event(Tag::Stopped, format!("visitors inside: {}", guests.len()));
+    report::event(Tag::Stopped, format!("clients inside: {}", guests.len()));
     Ok(())
 }
 

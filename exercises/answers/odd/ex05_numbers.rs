@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use first_socket::cli::{Address, Limits};
+use first_socket::clients::{Client, Clients};
 use first_socket::report::{self, Failure};
 use first_socket::shutdown::Shutdown;
-use first_socket::visitors::{Visitor, Visitors};
 
 const SORRY: &[u8] = b"3There is no such number.\t\terror.host\t1\r\n.\r\n";
 
@@ -53,8 +53,8 @@ fn run(args: &Args) -> Result<(), Failure> {
     let place = format!("{}\t{}", address.ip(), address.port());
     let site = Catalogue { paths: Mutex::new(vec![root]), place };
     let limits = Limits { max_clients: 200, timeout: 90 };
-    let visitors = Visitors::new(&limits, SORRY, &stop);
-    visitors.serve(listener, |visitor| site.serve(visitor));
+    let clients = Clients::new(&limits, SORRY, &stop);
+    clients.serve(listener, |client| site.serve(client));
     Ok(())
 }
 
@@ -68,9 +68,9 @@ fn noise() {
 }
 
 impl Catalogue {
-    fn serve(&self, visitor: &Visitor<'_>) -> io::Result<()> {
+    fn serve(&self, client: &Client<'_>) -> io::Result<()> {
         let mut line = Vec::new();
-        BufReader::new(visitor.timed().take(64)).read_until(10, &mut line)?;
+        BufReader::new(client.timed().take(64)).read_until(10, &mut line)?;
         let answer = match &*String::from_utf8_lossy(&line) {
             "\r\n" => self.open(0),
             asked => match asked.trim_end().strip_prefix("no. ") {
@@ -85,7 +85,7 @@ impl Catalogue {
             if count == 0 {
                 return Ok(());
             }
-            visitor.timed().write_all(&piece[..count])?;
+            client.timed().write_all(&piece[..count])?;
         }
     }
 

@@ -19,7 +19,7 @@ use first_socket::report::{self, Failure};
 const THREADS: usize = 64;
 const SORRY: &str = "3Nicht gefunden: ¯\\_(ツ)_/¯\t\terror.host\t1\r\n.\r\n";
 
-/// Shows a folder to at most 64 visitors
+/// Shows a folder to at most 64 clients
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -51,7 +51,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Serves the next visitor from the queue.
+/// Serves the next client from the queue.
 fn work(door: &Mutex<Receiver<TcpStream>>, root: &Path) -> Option<()> {
     let stream = door.lock().ok()?.recv().ok()?;
     let limit = Some(Duration::from_secs(30));

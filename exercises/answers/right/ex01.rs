@@ -2,7 +2,7 @@
 //!
 //! It asks the system for P, then for P+1, and so on, and keeps the first
 //! listener that it gets. `bind` is the only look: a port that was free a
-//! moment ago may be taken now. It accepts nobody; the kernel lets visitors
+//! moment ago may be taken now. It accepts nobody; the kernel lets clients
 //! connect all the same.
 
 use std::io::{self, ErrorKind};

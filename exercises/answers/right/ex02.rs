@@ -1,9 +1,9 @@
 //! ex02 · What time is it? A server for the Time Protocol, RFC 868.
 //!
-//! It serves one visitor after the other: it looks at the clock, sends four
-//! bytes, and hangs up. A visitor who stays can hold up the others for as
+//! It serves one client after the other: it looks at the clock, sends four
+//! bytes, and hangs up. A client who stays can hold up the others for as
 //! long as `SEND_TIME` and the hang-up allow, two seconds in all. A
-//! visitor's trouble is reported, and ends nothing but this visit.
+//! client's trouble is reported, and ends nothing but this visit.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -25,7 +25,7 @@ const FROM_1900_TO_1970: u64 = (70 * 365 + 17) * 24 * 60 * 60;
 /// How long sending the time may take.
 const SEND_TIME: Duration = Duration::from_secs(1);
 
-/// Tells each visitor the time
+/// Tells each client the time
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -41,14 +41,14 @@ fn run(args: &Args) -> Result<(), Failure> {
     let stop = Shutdown::on_ctrl_c(Some(&listener))?;
     report::listening(address);
 
-    let mut visitors: u64 = 0;
+    let mut clients: u64 = 0;
     let mut retry = AcceptRetry::default();
     loop {
         match listener.accept() {
             // At Ctrl-C the program connects to itself, to wake accept.
             _ if stop.requested() => break,
             Ok((connection, peer)) => {
-                visitors += 1;
+                clients += 1;
                 report::event(Tag::NewConnection, peer);
                 let ended = tell_time(connection, peer, &stop);
                 if let Err(error) = ended {
@@ -60,7 +60,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         }
     }
     drop(listener);
-    report::event(Tag::Stopped, format!("visitors served: {visitors}"));
+    report::event(Tag::Stopped, format!("clients served: {clients}"));
     Ok(())
 }
 
@@ -76,7 +76,7 @@ fn tell_time(
     timed.write_all(&time.to_be_bytes())?;
     report::event(Tag::Sent, format_args!("{peer} {time}"));
 
-    // A visitor may have said something. Closing over unread bytes would
+    // A client may have said something. Closing over unread bytes would
     // reset the connection, and the time could be lost on its way.
     hang_up(&connection)?;
     drop(connection);

@@ -1,9 +1,9 @@
-//! ex03 · A chat room: what one visitor says, all others hear.
+//! ex03 · A chat room: what one client says, all others hear.
 //!
-//! Two threads serve each visitor. One reads his lines and gives them to the
+//! Two threads serve each client. One reads his lines and gives them to the
 //! room; the other writes what the room has for him. Between them is a queue
 //! of his own. Putting a line into a queue never waits, so nobody waits for a
-//! visitor who does not read: when his queue is full, he is let go.
+//! client who does not read: when his queue is full, he is let go.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -15,21 +15,21 @@ use std::thread::{self, Builder};
 
 use clap::Parser;
 use first_socket::cli::{Address, Limits};
+use first_socket::clients::{Client, Clients, FULL};
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
-use first_socket::visitors::{FULL, Visitor, Visitors};
 
-/// How many visitors the room holds, and how long, in seconds, a write to one
+/// How many clients the room holds, and how long, in seconds, a write to one
 /// may take. Silence has no limit: one may come to listen.
 const LIMITS: Limits = Limits { max_clients: 100, timeout: 30 };
 
 /// The most bytes that one read takes.
 const CHUNK: usize = 4096;
 
-/// The longest line, in bytes; a visitor who sends a longer one is let go.
+/// The longest line, in bytes; a client who sends a longer one is let go.
 const LONGEST_LINE: usize = 4096;
 
-/// How many lines may wait for one visitor.
+/// How many lines may wait for one client.
 const QUEUE: usize = 4096;
 
 /// The most waiting lines that leave together, in one write.
@@ -38,7 +38,7 @@ const BATCH: usize = 64;
 /// A line as it is sent. The queues share its bytes.
 type Line = Arc<[u8]>;
 
-/// Brings what one visitor says to all others
+/// Brings what one client says to all others
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -55,30 +55,27 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::listening(address);
 
     let full = format!("* {FULL}\n");
-    let visitors = Visitors::new(&LIMITS, full.as_bytes(), &stop);
+    let clients = Clients::new(&LIMITS, full.as_bytes(), &stop);
     let room = Room::default();
-    visitors.serve(listener, |visitor| visit(&room, visitor));
-    report::event(Tag::Stopped, &visitors);
+    clients.serve(listener, |client| visit(&room, client));
+    report::event(Tag::Stopped, &clients);
     Ok(())
 }
 
 /// One visit: this thread reads, a second one writes.
-fn visit(room: &Room, visitor: &Visitor<'_>) -> io::Result<()> {
+fn visit(room: &Room, client: &Client<'_>) -> io::Result<()> {
     let (queue, lines) = mpsc::sync_channel(QUEUE);
     thread::scope(|scope| {
         Builder::new()
-            .spawn_scoped(scope, move || write_lines(visitor, &lines))?;
-        let seat = room.enter(visitor.peer, queue);
+            .spawn_scoped(scope, move || write_lines(client, &lines))?;
+        let seat = room.enter(client.peer, queue);
         // Then the seat is dropped, and with it the queue: the writer ends.
-        read_lines(visitor, &seat)
+        read_lines(client, &seat)
     })
 }
 
 /// Writes what comes through the queue, until the room drops its end.
-fn write_lines(
-    visitor: &Visitor<'_>,
-    lines: &Receiver<Line>,
-) -> io::Result<()> {
+fn write_lines(client: &Client<'_>, lines: &Receiver<Line>) -> io::Result<()> {
     while let Ok(line) = lines.recv() {
         let mut bytes = line.to_vec();
         // Fewer and larger writes keep up with a crowd.
@@ -86,16 +83,16 @@ fn write_lines(
             bytes.extend_from_slice(&line);
         }
         // An error drops `lines`: the room finds the queue closed.
-        visitor.timed().write_all(&bytes)?;
+        client.timed().write_all(&bytes)?;
     }
     Ok(())
 }
 
-/// Hands each line to the room, until the visitor leaves or is let go.
-fn read_lines(visitor: &Visitor<'_>, seat: &Seat<'_>) -> io::Result<()> {
+/// Hands each line to the room, until the client leaves or is let go.
+fn read_lines(client: &Client<'_>, seat: &Seat<'_>) -> io::Result<()> {
     let (mut chunk, mut begun) = ([0; CHUNK], Vec::new());
     while seat.is_kept() {
-        match visitor.timed().read(&mut chunk) {
+        match client.timed().read(&mut chunk) {
             // What has no line feed yet is not a message.
             Ok(0) => return Ok(()),
             Ok(count) => begun.extend_from_slice(&chunk[..count]),
@@ -129,7 +126,7 @@ impl Room {
         seat
     }
 
-    /// Puts a line into every queue but that of `from`. A visitor whose queue
+    /// Puts a line into every queue but that of `from`. A client whose queue
     /// is full or closed is let go, and the others are told that, too.
     fn tell(&self, from: SocketAddr, line: &str) {
         let mut news = vec![(from, Line::from(line.as_bytes()))];
@@ -161,7 +158,7 @@ fn left(peer: SocketAddr) -> String {
     format!("* {peer} left\n")
 }
 
-/// A visitor's place in the room. Dropping it tells the others that he left,
+/// A client's place in the room. Dropping it tells the others that he left,
 /// however the visit ends.
 struct Seat<'a> {
     room: &'a Room,

@@ -10,10 +10,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use first_socket::cli::{Address, Limits};
+use first_socket::clients::{Client, Clients};
 use first_socket::message::cut;
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
-use first_socket::visitors::{Visitor, Visitors};
 
 /// Senders are many, and mostly silent: one is gone after an hour, in seconds.
 /// Each takes a file descriptor, and often a process may have only 1024.
@@ -40,28 +40,28 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::listening(address);
 
     // The server answers nothing, not even to a sender that it turns away.
-    let visitors = Visitors::new(&LIMITS, b"", &stop);
-    visitors.serve(listener, |visitor| receive(visitor, args.max_message));
-    report::event(Tag::Stopped, &visitors);
+    let clients = Clients::new(&LIMITS, b"", &stop);
+    clients.serve(listener, |client| receive(client, args.max_message));
+    report::event(Tag::Stopped, &clients);
     Ok(())
 }
 
 /// Prints one message after the other, until the sender ends its side.
-fn receive(visitor: &Visitor<'_>, limit: u64) -> io::Result<()> {
-    let mut input = BufReader::new(visitor.timed());
+fn receive(client: &Client<'_>, limit: u64) -> io::Result<()> {
+    let mut input = BufReader::new(client.timed());
     loop {
         // The time-out holds twice: until a frame begins, and for all of it.
-        *input.get_mut() = visitor.timed();
+        *input.get_mut() = client.timed();
         if input.fill_buf()?.is_empty() {
             // Only here, between two frames, may the bytes end.
             return Ok(());
         }
-        *input.get_mut() = visitor.timed();
+        *input.get_mut() = client.timed();
 
         let length = read_length(&mut input, limit)?;
         let message = read_message(&mut input, length)?;
         // A line feed in it must not look like the end of our line.
-        visitor.event(Tag::Received, report::escaped(&message));
+        client.event(Tag::Received, report::escaped(&message));
     }
 }
 

@@ -4,7 +4,7 @@
 //! system says where it really leads; whatever leads outside is not found.
 //! Files are judged and sent in pieces, so that a large one costs no memory.
 //! The menus name the address that is bound: give an address to `--host` that
-//! visitors can call, not `0.0.0.0`.
+//! clients can call, not `0.0.0.0`.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -13,9 +13,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use first_socket::cli::{Address, Limits};
+use first_socket::clients::{Client, Clients, FULL};
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
-use first_socket::visitors::{FULL, Visitor, Visitors};
 
 /// The most bytes that are read from a file at once.
 const CHUNK: usize = 64 * 1024;
@@ -26,7 +26,7 @@ const LONGEST_LINE: u64 = 4096 + 2;
 /// A menu of one line, which is an error.
 const NOT_FOUND: &str = "3not found\t\terror.host\t1\r\n.\r\n";
 
-/// Shows a folder to visitors who speak Gopher
+/// Shows a folder to clients who speak Gopher
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -56,31 +56,31 @@ fn run(args: &Args) -> Result<(), Failure> {
     let place = format!("{}\t{}", address.ip(), address.port());
     let site = Site { root, place };
     let full = NOT_FOUND.replace("not found", FULL);
-    let visitors = Visitors::new(&args.limits, full.as_bytes(), &stop);
-    visitors.serve(listener, |visitor| answer(visitor, &site));
-    report::event(Tag::Stopped, &visitors);
+    let clients = Clients::new(&args.limits, full.as_bytes(), &stop);
+    clients.serve(listener, |client| answer(client, &site));
+    report::event(Tag::Stopped, &clients);
     Ok(())
 }
 
 /// Reads one selector and sends what it asks for.
-fn answer(visitor: &Visitor<'_>, site: &Site) -> io::Result<()> {
+fn answer(client: &Client<'_>, site: &Site) -> io::Result<()> {
     let mut line = Vec::new();
-    let limited = visitor.timed().take(LONGEST_LINE);
+    let limited = client.timed().take(LONGEST_LINE);
     BufReader::new(limited).read_until(b'\n', &mut line)?;
-    visitor.event(Tag::Received, report::shown(&line));
+    client.event(Tag::Received, report::shown(&line));
 
     match site.open(&line) {
-        Ok(Item::Menu(menu)) => visitor.timed().write_all(menu.as_bytes()),
-        Ok(Item::File(file, kind)) => send(visitor, file, kind == '0'),
-        // The visitor need not know why: it would tell what is outside.
+        Ok(Item::Menu(menu)) => client.timed().write_all(menu.as_bytes()),
+        Ok(Item::File(file, kind)) => send(client, file, kind == '0'),
+        // The client need not know why: it would tell what is outside.
         Err(error) => {
-            visitor.event(Tag::Refused, report::why(&error));
-            visitor.timed().write_all(NOT_FOUND.as_bytes())
+            client.event(Tag::Refused, report::why(&error));
+            client.timed().write_all(NOT_FOUND.as_bytes())
         }
     }
 }
 
-/// The folder that is shown, and where visitors find it.
+/// The folder that is shown, and where clients find it.
 struct Site {
     root: PathBuf,
     /// HOST and PORT, as the menus give them.
@@ -175,7 +175,7 @@ fn is_text(mut file: File) -> io::Result<bool> {
 }
 
 /// Sends a file piece by piece.
-fn send(visitor: &Visitor<'_>, mut file: File, text: bool) -> io::Result<()> {
+fn send(client: &Client<'_>, mut file: File, text: bool) -> io::Result<()> {
     // The beginning of a text is like the beginning of a line.
     let (mut chunk, mut before) = (vec![0; CHUNK], b'\n');
     loop {
@@ -183,7 +183,7 @@ fn send(visitor: &Visitor<'_>, mut file: File, text: bool) -> io::Result<()> {
         let piece = &chunk[..count];
         let lines = text.then(|| as_lines(piece, &mut before));
         // Each piece has the whole time-out again.
-        visitor.timed().write_all(lines.as_deref().unwrap_or(piece))?;
+        client.timed().write_all(lines.as_deref().unwrap_or(piece))?;
         if count == 0 {
             return Ok(());
         }

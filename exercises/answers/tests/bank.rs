@@ -64,7 +64,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "ex02_waits_first",
         "four bytes, then the end",
-        "waits for the visitor to say something",
+        "waits for the client to say something",
     ),
     ("ex02_epoch_1970", "seconds since 1900, big-endian", "counted from 1970"),
     (
@@ -77,21 +77,21 @@ const WRONG: &[(&str, &str, &str)] = &[
         "seconds since 1900, big-endian",
         "in the wrong order",
     ),
-    ("ex02_clock_at_start", "the time of now", "read for each visitor anew"),
-    ("ex02_ten_visitors", "one after the other", "after some visitors"),
+    ("ex02_clock_at_start", "the time of now", "read for each client anew"),
+    ("ex02_ten_clients", "one after the other", "after some clients"),
     (
         "ex02_turns_away",
-        "a visitor who talks gets the time, too",
+        "a client who talks gets the time, too",
         "without an answer",
     ),
     (
         "ex02_endless_wait",
-        "a visitor who stays holds up nobody",
-        "waits for a visitor to hang up",
+        "a client who stays holds up nobody",
+        "waits for a client to hang up",
     ),
-    ("ex02_flood", "a bad visitor harms nobody", "for as long as it comes"),
-    ("ex02_unwrap_write", "a bad visitor harms nobody", "unwrap"),
-    ("ex03_serial", "two at once", "one visitor at a time"),
+    ("ex02_flood", "a bad client harms nobody", "for as long as it comes"),
+    ("ex02_unwrap_write", "a bad client harms nobody", "unwrap"),
+    ("ex03_serial", "two at once", "one client at a time"),
     ("ex03_serial_short", "two at once", "a thread of their own"),
     (
         "ex03_echo_sender",
@@ -126,27 +126,27 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("ex03_pool_ten", "a crowd", "too few threads"),
     (
         "ex03_slow_queue",
-        "a visitor who does not read holds up nobody",
+        "a client who does not read holds up nobody",
         "the write to S waits",
     ),
     (
         "ex03_slow_reader",
-        "a visitor who does not read holds up nobody",
+        "a client who does not read holds up nobody",
         "the write to S waits",
     ),
     (
         "ex03_dead_write_ends_server",
-        "a bad visitor harms nobody",
-        "one visitor's trouble has hit others",
+        "a bad client harms nobody",
+        "one client's trouble has hit others",
     ),
     (
         "ex03_invalid_utf8",
-        "a bad visitor harms nobody",
-        "one visitor's trouble has hit others",
+        "a bad client harms nobody",
+        "one client's trouble has hit others",
     ),
     (
         "ex03_utf8_ends_thread",
-        "a bad visitor harms nobody",
+        "a bad client harms nobody",
         "a line with 127.0.0.1",
     ),
     ("ex04_buffered_output", "one message", "keeps its output in a buffer"),
@@ -216,13 +216,9 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("ex05_missing_ends", "nothing outside the folder", "no reason to panic"),
     ("ex05_string_prefix", "nothing outside the folder", "compared as strings"),
     ("ex05_lock_while_sending", "many at once", "or do not read"),
-    ("ex05_serial", "many at once", "one visitor at a time"),
-    (
-        "ex05_reset_ends",
-        "a bad visitor harms nobody",
-        "the program or its loop",
-    ),
-    ("ex05_selector_unwrap", "a bad visitor harms nobody", "asks for nonsense"),
+    ("ex05_serial", "many at once", "one client at a time"),
+    ("ex05_reset_ends", "a bad client harms nobody", "the program or its loop"),
+    ("ex05_selector_unwrap", "a bad client harms nobody", "asks for nonsense"),
 ];
 
 /// The names of the programs in a folder, such as `ex03_serial`.

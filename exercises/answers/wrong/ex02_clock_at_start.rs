@@ -10,7 +10,7 @@ use first_socket::cli::Address;
 use first_socket::hang_up::hang_up;
 use first_socket::report::{self, Failure};
 
-/// Tells each visitor the time
+/// Tells each client the time
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -29,7 +29,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let [_, _, _, _, time @ ..] = (now + 2_208_988_800).to_be_bytes();
     for connection in listener.incoming() {
         if let Err(error) = connection.and_then(|c| tell(&c, time)) {
-            eprintln!("a visitor left early: {error}");
+            eprintln!("a client left early: {error}");
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Wrong: it waits without a limit for the visitor to hang up.
+//! Wrong: it waits without a limit for the client to hang up.
 
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
@@ -9,7 +9,7 @@ use clap::Parser;
 use first_socket::cli::Address;
 use first_socket::report::{self, Failure};
 
-/// Tells each visitor the time
+/// Tells each client the time
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -25,7 +25,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::listening(address);
     for connection in listener.incoming() {
         if let Err(error) = connection.and_then(|c| tell(&c)) {
-            eprintln!("a visitor left early: {error}");
+            eprintln!("a client left early: {error}");
         }
     }
     Ok(())

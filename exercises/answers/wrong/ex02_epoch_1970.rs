@@ -10,7 +10,7 @@ use first_socket::cli::Address;
 use first_socket::hang_up::hang_up;
 use first_socket::report::{self, Failure};
 
-/// Tells each visitor the time
+/// Tells each client the time
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -26,7 +26,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::listening(address);
     for connection in listener.incoming() {
         if let Err(error) = connection.and_then(|c| tell(&c)) {
-            eprintln!("a visitor left early: {error}");
+            eprintln!("a client left early: {error}");
         }
     }
     Ok(())

@@ -13,7 +13,7 @@ use first_socket::report::{self, Failure};
 /// 70 years; every fourth has a leap day, from 1900 to 1968.
 const DIFFERENCE: u64 = (70 * 365 + 18) * 86_400;
 
-/// Tells each visitor the time
+/// Tells each client the time
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -29,7 +29,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::listening(address);
     for connection in listener.incoming() {
         if let Err(error) = connection.and_then(|c| tell(&c)) {
-            eprintln!("a visitor left early: {error}");
+            eprintln!("a client left early: {error}");
         }
     }
     Ok(())

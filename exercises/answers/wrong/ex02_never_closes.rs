@@ -10,7 +10,7 @@ use clap::Parser;
 use first_socket::cli::Address;
 use first_socket::report::{self, Failure};
 
-/// Tells each visitor the time
+/// Tells each client the time
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -24,23 +24,23 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Failure> {
     let (listener, address) = args.address.listen()?;
     report::listening(address);
-    let mut visitors = Vec::new();
+    let mut clients = Vec::new();
     loop {
         match listener.accept() {
-            Ok((visitor, peer)) => {
-                if let Err(error) = tell(&visitor) {
+            Ok((client, peer)) => {
+                if let Err(error) = tell(&client) {
                     report::trouble(peer, &error);
                 }
-                visitors.push(visitor);
+                clients.push(client);
             }
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
 }
 
-fn tell(mut visitor: &TcpStream) -> io::Result<()> {
+fn tell(mut client: &TcpStream) -> io::Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_err(io::Error::other)?.as_secs();
     let time = (now + 2_208_988_800).to_be_bytes();
-    visitor.write_all(&time[4..])
+    client.write_all(&time[4..])
 }

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Parser;
 use first_socket::hang_up::hang_up;
 
-/// Tells each visitor the time
+/// Tells each client the time
 #[derive(Parser)]
 struct Args {
     #[arg(long, default_value = "127.0.0.1")]
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     println!("[LISTENING] {host}:{port}");
     for connection in listener.incoming() {
         if let Err(error) = connection.and_then(|c| tell(&c)) {
-            eprintln!("a visitor left early: {error}");
+            eprintln!("a client left early: {error}");
         }
     }
     ExitCode::SUCCESS

@@ -1,4 +1,4 @@
-//! Wrong: it closes without an answer when the visitor said something.
+//! Wrong: it closes without an answer when the client said something.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use first_socket::cli::Address;
 use first_socket::hang_up::hang_up;
 use first_socket::report::{self, Failure};
 
-/// Tells each visitor the time
+/// Tells each client the time
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -26,17 +26,17 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::listening(address);
     for connection in listener.incoming() {
         if let Err(error) = connection.and_then(|c| tell(&c)) {
-            eprintln!("a visitor left early: {error}");
+            eprintln!("a client left early: {error}");
         }
     }
     Ok(())
 }
 
 fn tell(mut connection: &TcpStream) -> io::Result<()> {
-    // The visitor sends nothing, says the RFC.
+    // The client sends nothing, says the RFC.
     connection.set_read_timeout(Some(Duration::from_millis(50)))?;
     if let Ok(1..) = connection.read(&mut [0; 64]) {
-        eprintln!("a visitor does not know the protocol");
+        eprintln!("a client does not know the protocol");
         return hang_up(connection);
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! Wrong: it unwraps the write, which fails when a visitor is gone already.
+//! Wrong: it unwraps the write, which fails when a client is gone already.
 #![allow(clippy::unwrap_used, reason = "the mistake")]
 
 use std::io::Write;
@@ -11,7 +11,7 @@ use first_socket::cli::Address;
 use first_socket::hang_up::hang_up;
 use first_socket::report::{self, Failure};
 
-/// Tells each visitor the time
+/// Tells each client the time
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -28,7 +28,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     for connection in listener.incoming() {
         match connection {
             Ok(connection) => tell(&connection),
-            Err(error) => eprintln!("a visitor broke off: {error}"),
+            Err(error) => eprintln!("a client broke off: {error}"),
         }
     }
     Ok(())
@@ -39,6 +39,6 @@ fn tell(mut connection: &TcpStream) {
     let now = now.unwrap_or_default().as_secs();
     let [_, _, _, _, time @ ..] = (now + 2_208_988_800).to_be_bytes();
     connection.write_all(&time).unwrap();
-    // A visitor who is gone needs no goodbye.
+    // A client who is gone needs no goodbye.
     let _ = hang_up(connection);
 }

@@ -1,4 +1,4 @@
-//! Wrong: it waits for the visitor to say something first.
+//! Wrong: it waits for the client to say something first.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use first_socket::cli::Address;
 use first_socket::hang_up::hang_up;
 use first_socket::report::{self, Failure};
 
-/// Tells each visitor the time
+/// Tells each client the time
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -29,7 +29,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         let started =
             connection.and_then(|c| Builder::new().spawn(move || answer(&c)));
         if let Err(error) = started {
-            eprintln!("cannot serve a visitor: {error}");
+            eprintln!("cannot serve a client: {error}");
         }
     }
     Ok(())
@@ -37,7 +37,7 @@ fn run(args: &Args) -> Result<(), Failure> {
 
 fn answer(connection: &TcpStream) {
     if let Err(error) = tell(connection) {
-        eprintln!("a visitor left early: {error}");
+        eprintln!("a client left early: {error}");
     }
 }
 

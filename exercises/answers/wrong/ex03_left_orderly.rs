@@ -1,4 +1,4 @@
-//! Wrong: tells that a visitor left at an orderly end only, not at a reset.
+//! Wrong: tells that a client left at an orderly end only, not at a reset.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

@@ -15,7 +15,7 @@ use first_socket::report::{self, Failure};
 /// The longest line; whoever sends more is let go.
 const LONGEST: u64 = 3000;
 
-/// How many lines may wait for one visitor.
+/// How many lines may wait for one client.
 const QUEUE: usize = 5000;
 
 enum Event {

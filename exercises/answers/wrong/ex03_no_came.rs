@@ -16,7 +16,7 @@ use first_socket::report::{self, Failure};
 /// The longest line; whoever sends more is let go.
 const LONGEST: usize = 4096;
 
-/// How many lines may wait for one visitor.
+/// How many lines may wait for one client.
 const QUEUE: usize = 4096;
 
 /// How long one write may take.

@@ -1,4 +1,4 @@
-//! Wrong: a pool of ten threads serves the visitors: the eleventh waits.
+//! Wrong: a pool of ten threads serves the clients: the eleventh waits.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ const LONGEST: u64 = 5000;
 /// Whoever takes nothing for so long is let go.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// How many threads wait for visitors.
+/// How many threads wait for clients.
 const POOL: usize = 10;
 
 type Streams = Vec<(SocketAddr, TcpStream)>;

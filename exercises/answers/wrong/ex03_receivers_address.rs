@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Who says it.
 enum Words<'a> {
     Ours(&'a str),
-    Visitors(&'a str),
+    Clients(&'a str),
 }
 
 type Streams = Vec<(SocketAddr, TcpStream)>;
@@ -67,7 +67,7 @@ fn visit(room: &Mutex<Streams>, stream: &TcpStream, peer: SocketAddr) {
         }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches(['\r', '\n']);
-        tell(room, peer, &Words::Visitors(text));
+        tell(room, peer, &Words::Clients(text));
     }
     lock(room).retain(|(other, _)| *other != peer);
     tell(room, peer, &Words::Ours(&format!("* {peer} left\n")));
@@ -77,7 +77,7 @@ fn tell(room: &Mutex<Streams>, from: SocketAddr, words: &Words<'_>) {
     lock(room).retain_mut(|(peer, stream)| {
         let line = match words {
             Words::Ours(line) => (*line).to_owned(),
-            Words::Visitors(text) => format!("{peer} {text}\n"),
+            Words::Clients(text) => format!("{peer} {text}\n"),
         };
         let told = *peer == from || stream.write_all(line.as_bytes()).is_ok();
         if !told {

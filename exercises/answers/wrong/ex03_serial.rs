@@ -1,4 +1,4 @@
-//! Wrong: serves one visitor after the other.
+//! Wrong: serves one client after the other.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! Wrong: serves one visitor after the other, and lets go who is silent for a
+//! Wrong: serves one client after the other, and lets go who is silent for a
 //! short while.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,7 +18,7 @@ const LONGEST: u64 = 5000;
 /// Whoever takes nothing for so long is let go.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Then it is the next visitor's turn.
+/// Then it is the next client's turn.
 const SILENCE: Duration = Duration::from_millis(300);
 
 type Streams = Vec<(SocketAddr, TcpStream)>;

@@ -1,4 +1,4 @@
-//! Wrong: waits when the queue of a visitor who does not read is full.
+//! Wrong: waits when the queue of a client who does not read is full.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -16,7 +16,7 @@ use first_socket::report::{self, Failure};
 /// The longest line; whoever sends more is let go.
 const LONGEST: usize = 4096;
 
-/// How many lines may wait for one visitor.
+/// How many lines may wait for one client.
 const QUEUE: usize = 256;
 
 type Seats = HashMap<SocketAddr, SyncSender<Vec<u8>>>;

@@ -1,4 +1,4 @@
-//! Wrong: writes under the lock, for as long as it takes: a visitor who does
+//! Wrong: writes under the lock, for as long as it takes: a client who does
 //! not read stops all.
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,5 +1,5 @@
 //! Wrong: unwraps the text of a line: a byte that is not UTF-8 ends the thread,
-//! and nobody is told that its visitor has left.
+//! and nobody is told that its client has left.
 
 #![allow(clippy::unwrap_used, reason = "the mistake")]
 

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use first_socket::cli::{Address, Limits};
+use first_socket::clients::{Client, Clients};
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
-use first_socket::visitors::{Visitor, Visitors};
 
 /// Prints the log messages of many senders
 #[derive(Parser)]
@@ -30,12 +30,12 @@ fn run(args: &Args) -> Result<(), Failure> {
     report::listening(address);
 
     let limits = Limits { max_clients: 300, timeout: 3600 };
-    let visitors = Visitors::new(&limits, b"", &stop);
-    visitors.serve(listener, |sender| receive(sender, args.max_message));
+    let clients = Clients::new(&limits, b"", &stop);
+    clients.serve(listener, |sender| receive(sender, args.max_message));
     Ok(())
 }
 
-fn receive(sender: &Visitor<'_>, limit: usize) -> io::Result<()> {
+fn receive(sender: &Client<'_>, limit: usize) -> io::Result<()> {
     let mut input = BufReader::new(sender.timed());
     loop {
         *input.get_mut() = sender.timed();

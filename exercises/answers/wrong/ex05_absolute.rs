@@ -14,7 +14,7 @@ use first_socket::report::{self, Failure};
 
 const NOT_FOUND: &[u8] = b"3not found\t\terror.host\t1\r\n.\r\n";
 
-/// Shows a folder to visitors who speak Gopher
+/// Shows a folder to clients who speak Gopher
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]

@@ -8,13 +8,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use first_socket::cli::{Address, Limits};
+use first_socket::clients::{Client, Clients};
 use first_socket::report::{self, Failure, Tag};
 use first_socket::shutdown::Shutdown;
-use first_socket::visitors::{Visitor, Visitors};
 
 const ERROR: &str = "3no such thing\t\terror.host\t1\r\n.\r\n";
 
-/// Shows a folder to visitors who speak Gopher
+/// Shows a folder to clients who speak Gopher
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -46,28 +46,28 @@ fn run(args: &Args) -> Result<(), Failure> {
     let stop = Shutdown::on_ctrl_c(Some(&listener))?;
     report::listening(bound);
     let site = Site { root, bound };
-    let visitors = Visitors::new(&args.limits, ERROR.as_bytes(), &stop);
-    visitors.serve(listener, |visitor| site.serve(visitor));
-    report::event(Tag::Stopped, &visitors);
+    let clients = Clients::new(&args.limits, ERROR.as_bytes(), &stop);
+    clients.serve(listener, |client| site.serve(client));
+    report::event(Tag::Stopped, &clients);
     Ok(())
 }
 
 impl Site {
-    fn serve(&self, visitor: &Visitor<'_>) -> io::Result<()> {
+    fn serve(&self, client: &Client<'_>) -> io::Result<()> {
         let mut line = Vec::new();
-        let mut reader = BufReader::new(visitor.timed().take(5000));
+        let mut reader = BufReader::new(client.timed().take(5000));
         reader.read_until(b'\n', &mut line)?;
         let asked = line.strip_suffix(b"\r\n").map(str::from_utf8);
         if let Some(Ok(selector)) = asked
             && let Some(path) = self.resolve(selector)
         {
             return match type_of(&path) {
-                '1' => self.send_menu(visitor, selector, &path),
-                '0' => send_text(visitor, &path),
-                _ => send_file(visitor, &path),
+                '1' => self.send_menu(client, selector, &path),
+                '0' => send_text(client, &path),
+                _ => send_file(client, &path),
             };
         }
-        visitor.timed().write_all(ERROR.as_bytes())
+        client.timed().write_all(ERROR.as_bytes())
     }
 
     fn resolve(&self, selector: &str) -> Option<PathBuf> {
@@ -79,7 +79,7 @@ impl Site {
 
     fn send_menu(
         &self,
-        visitor: &Visitor<'_>,
+        client: &Client<'_>,
         selector: &str,
         path: &Path,
     ) -> io::Result<()> {
@@ -98,7 +98,7 @@ impl Site {
         }
         lines.sort();
         lines.push(".\r\n".to_owned());
-        visitor.timed().write_all(lines.concat().as_bytes())
+        client.timed().write_all(lines.concat().as_bytes())
     }
 }
 
@@ -112,17 +112,17 @@ fn type_of(path: &Path) -> char {
     }
 }
 
-fn send_text(visitor: &Visitor<'_>, path: &Path) -> io::Result<()> {
+fn send_text(client: &Client<'_>, path: &Path) -> io::Result<()> {
     let mut text = Vec::new();
     for line in fs::read_to_string(path)?.lines() {
         let dot = if line.starts_with('.') { "." } else { "" };
         write!(text, "{dot}{line}\r\n")?;
     }
     text.extend(b".\r\n");
-    visitor.timed().write_all(&text)
+    client.timed().write_all(&text)
 }
 
-fn send_file(visitor: &Visitor<'_>, path: &Path) -> io::Result<()> {
+fn send_file(client: &Client<'_>, path: &Path) -> io::Result<()> {
     let mut file = File::open(path)?;
     let mut piece = vec![0; 16 * 1024];
     loop {
@@ -130,6 +130,6 @@ fn send_file(visitor: &Visitor<'_>, path: &Path) -> io::Result<()> {
         if count == 0 {
             return Ok(());
         }
-        visitor.timed().write_all(&piece[..count])?;
+        client.timed().write_all(&piece[..count])?;
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong: one loop serves all, and the error of one visitor ends the loop.
+//! Wrong: one loop serves all, and the error of one client ends the loop.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
@@ -14,7 +14,7 @@ use first_socket::report::{self, Failure};
 
 const NOT_FOUND: &[u8] = b"3not found\t\terror.host\t1\r\n.\r\n";
 
-/// Shows a folder to visitors who speak Gopher
+/// Shows a folder to clients who speak Gopher
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -25,7 +25,7 @@ struct Args {
     dir: PathBuf,
 }
 
-/// A visitor: what came, what is still to be sent, and when all was sent.
+/// A client: what came, what is still to be sent, and when all was sent.
 struct Guest {
     connection: TcpStream,
     line: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Wrong: one visitor is served after the other.
+//! Wrong: one client is served after the other.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ use first_socket::report::{self, Failure};
 
 const NOT_FOUND: &[u8] = b"3not found\t\terror.host\t1\r\n.\r\n";
 
-/// Shows a folder to visitors who speak Gopher
+/// Shows a folder to clients who speak Gopher
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
 
+use crate::client::{BROKEN, Client, Quiet};
 use crate::clock::Deadline;
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start;
 use crate::trial::{ANSWER_TIME, Server, Trial};
-use crate::visitor::{BROKEN, Quiet, Visitor};
 
 /// A chat room.
 pub static CHAT: Exercise = Exercise {
@@ -24,17 +24,17 @@ pub static CHAT: Exercise = Exercise {
         Rung { name: "lines, not chunks", try_it: lines },
         Rung { name: "a crowd", try_it: crowd },
         Rung {
-            name: "a visitor who does not read holds up nobody",
+            name: "a client who does not read holds up nobody",
             try_it: slow_reader,
         },
-        Rung { name: "a bad visitor harms nobody", try_it: bad_visitors },
+        Rung { name: "a bad client harms nobody", try_it: bad_clients },
     ],
 };
 
 /// How long we wait before we ask for the same thing once more.
 const AGAIN_TIME: Duration = Duration::from_millis(250);
 
-/// How many visitors the crowd has.
+/// How many clients the crowd has.
 const CROWD: usize = 20;
 
 /// How long it may take until the whole crowd has heard a line.
@@ -51,7 +51,7 @@ const CROWD_TIME: Duration = Duration::from_secs(4);
 /// than 200 lines for anybody.
 const LINES: usize = 4;
 
-/// What passes a visitor who does not read, in bytes. The buffers between him
+/// What passes a client who does not read, in bytes. The buffers between him
 /// and the server hold less: 1.6 MB were measured on Linux.
 const PASSING: usize = 3 * 1024 * 1024;
 
@@ -87,7 +87,7 @@ enum Line {
     Other,
 }
 
-fn kind(line: &[u8], sender: &Visitor<'_>, text: &str) -> Line {
+fn kind(line: &[u8], sender: &Client<'_>, text: &str) -> Line {
     let line = String::from_utf8_lossy(line);
     let Some(head) = line.strip_suffix(text) else {
         return Line::Other;
@@ -110,8 +110,8 @@ fn names(line: &str, address: &str) -> bool {
 /// Waits until `listener` hears the message, with the sender's address or
 /// without it; returns the lines up to it.
 fn hears_at_all(
-    listener: &mut Visitor<'_>,
-    sender: &Visitor<'_>,
+    listener: &mut Client<'_>,
+    sender: &Client<'_>,
     text: &str,
     until: Deadline,
 ) -> Result<Vec<Vec<u8>>, Finding> {
@@ -130,7 +130,7 @@ fn hears_at_all(
                        only after something else has happened.";
             }
             Err(_) => {
-                break "the server closed the connection of a visitor who did \
+                break "the server closed the connection of a client who did \
                        nothing wrong. If each has a queue: is it long enough?";
             }
         }
@@ -140,15 +140,15 @@ fn hears_at_all(
 
 /// Waits until `listener` hears the message; returns the lines before it.
 fn hears(
-    listener: &mut Visitor<'_>,
-    sender: &Visitor<'_>,
+    listener: &mut Client<'_>,
+    sender: &Client<'_>,
     text: &str,
     until: Deadline,
 ) -> Result<Vec<Vec<u8>>, Finding> {
     let mut lines = hears_at_all(listener, sender, text, until)?;
     let last = lines.last().map(|line| kind(line, sender, text));
     if last == Some(Line::Nameless) {
-        let means = "the line must begin with the address of the visitor who \
+        let means = "the line must begin with the address of the client who \
                      sent it: the one that accept returned with that \
                      connection.";
         return Err(missed(listener, sender, text, &lines, means));
@@ -158,8 +158,8 @@ fn hears(
 }
 
 fn missed(
-    listener: &Visitor<'_>,
-    sender: &Visitor<'_>,
+    listener: &Client<'_>,
+    sender: &Client<'_>,
     text: &str,
     others: &[Vec<u8>],
     means: &str,
@@ -189,13 +189,13 @@ fn soon_again() -> Deadline {
     Deadline::after(AGAIN_TIME)
 }
 
-/// Two visitors who both hear the room.
+/// Two clients who both hear the room.
 ///
 /// A server may need a moment until somebody who has connected is in the room.
 /// So each says a line again and again until the other hears it.
 fn pair<'t>(
     server: &'t Server<'_>,
-) -> Result<(Visitor<'t>, Visitor<'t>), Finding> {
+) -> Result<(Client<'t>, Client<'t>), Finding> {
     let mut a = server.visit("A")?;
     let mut b = server.visit("B")?;
     introduce(&mut a, &mut b)?;
@@ -207,8 +207,8 @@ fn pair<'t>(
 /// tells that no more of the first are on the way. A slow server may read
 /// several of these lines at once, so they are not judged.
 fn introduce(
-    sender: &mut Visitor<'_>,
-    listener: &mut Visitor<'_>,
+    sender: &mut Client<'_>,
+    listener: &mut Client<'_>,
 ) -> Result<(), Finding> {
     let (until, mut calls) = (soon(), 0);
     let text = format!("{} calls", sender.name());
@@ -259,7 +259,7 @@ fn two_at_once(trial: &Trial) -> Result<(), Finding> {
         };
         if quiet != Quiet::Silence {
             let means = "the server closed the connection of A, who is silent. \
-                         Each visitor needs a thread of their own, and stays \
+                         Each client needs a thread of their own, and stays \
                          until they leave. If each has a queue: is it long \
                          enough?";
             let missed = missed(&a, &b, text, &lines, means);
@@ -273,8 +273,8 @@ fn two_at_once(trial: &Trial) -> Result<(), Finding> {
         "the server does not bring the line to the others, or only after \
          something else has happened."
     } else {
-        "the server talks to one visitor at a time: while it waits for A to \
-         say something, it does not even read what B says. Each visitor needs \
+        "the server talks to one client at a time: while it waits for A to \
+         say something, it does not even read what B says. Each client needs \
          a thread of their own."
     };
     Err(missed(&a, &b, text, &lines, means))
@@ -292,8 +292,8 @@ fn everyone(trial: &Trial) -> Result<(), Finding> {
         for listener in [&mut b, &mut c] {
             let between = hears(listener, &a, text, soon())?;
             if text != "listen" {
-                let means = "each line goes to each visitor once: the list \
-                             holds a visitor twice, or the line is said twice.";
+                let means = "each line goes to each client once: the list \
+                             holds a client twice, or the line is said twice.";
                 exactly(listener, &a, &[], &between, means)?;
             }
         }
@@ -314,8 +314,8 @@ fn everyone(trial: &Trial) -> Result<(), Finding> {
 /// Judges the lines that `listener` heard of `sender`, notices included: they
 /// are these messages and no others.
 fn exactly(
-    listener: &Visitor<'_>,
-    sender: &Visitor<'_>,
+    listener: &Client<'_>,
+    sender: &Client<'_>,
     texts: &[&str],
     heard: &[Vec<u8>],
     means: &str,
@@ -355,7 +355,7 @@ fn comings(trial: &Trial) -> Result<(), Finding> {
         let address = guest.address.to_string();
         for listener in [&mut a, &mut b] {
             let means = "the others are not told when somebody comes, or \
-                         only when that visitor says something.";
+                         only when that client says something.";
             is_told(listener, &address, &format!("{name} has come"), means)?;
         }
         for listener in [&mut a, &mut b] {
@@ -382,7 +382,7 @@ fn comings(trial: &Trial) -> Result<(), Finding> {
 
 /// Waits for a line with the address of somebody.
 fn is_told(
-    listener: &mut Visitor<'_>,
+    listener: &mut Client<'_>,
     address: &str,
     what: &str,
     means: &str,
@@ -414,7 +414,7 @@ fn lines(trial: &Trial) -> Result<(), Finding> {
 
     a.send_in_bytes("w\u{f6}rld?\n", PAUSE)?;
     a.send("one\ntwo\r\nthr")?;
-    // Meanwhile another visitor has half a line, too.
+    // Meanwhile another client has half a line, too.
     b.send("from ")?;
     thread::sleep(5 * PAUSE);
     a.send("ee\n")?;
@@ -436,8 +436,8 @@ fn lines(trial: &Trial) -> Result<(), Finding> {
 /// A line that never ends is no message, even when its sender has left.
 fn half_a_line(
     server: &Server<'_>,
-    a: &mut Visitor<'_>,
-    b: &mut Visitor<'_>,
+    a: &mut Client<'_>,
+    b: &mut Client<'_>,
 ) -> Result<(), Finding> {
     let mut c = server.visit("C")?;
     introduce(&mut c, a)?;
@@ -470,32 +470,32 @@ fn half_a_line(
 
 fn crowd(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    let names = (1..=CROWD).map(|nth| format!("visitor {nth}"));
-    let visitors: Result<Vec<_>, _> =
+    let names = (1..=CROWD).map(|nth| format!("client {nth}"));
+    let clients: Result<Vec<_>, _> =
         names.map(|name| server.visit(&name)).collect();
-    let mut visitors = visitors?;
-    all_hear_the_first(&mut visitors)?;
+    let mut clients = clients?;
+    all_hear_the_first(&mut clients)?;
     let addresses: Vec<_> =
-        visitors.iter().map(|v| v.address.to_string()).collect();
+        clients.iter().map(|v| v.address.to_string()).collect();
     let until = Deadline::after(CROWD_TIME);
     for round in (1..=ROUNDS).take_while(|_| !until.is_over()) {
         trial.note(format!("each of the {CROWD} says {LINES} lines"));
         for nth in 1..=LINES {
-            for visitor in &mut visitors {
-                visitor.say(&format!("line {round}.{nth} of mine\n"))?;
+            for client in &mut clients {
+                client.say(&format!("line {round}.{nth} of mine\n"))?;
             }
         }
-        visitors.iter_mut().try_for_each(|v| hears_all(v, &addresses))?;
+        clients.iter_mut().try_for_each(|v| hears_all(v, &addresses))?;
     }
     Ok(())
 }
 
-/// All visitors are in the room when they have heard the first one.
-fn all_hear_the_first(visitors: &mut [Visitor<'_>]) -> Result<(), Finding> {
-    let [first, second, others @ ..] = visitors else { return Ok(()) };
+/// All clients are in the room when they have heard the first one.
+fn all_hear_the_first(clients: &mut [Client<'_>]) -> Result<(), Finding> {
+    let [first, second, others @ ..] = clients else { return Ok(()) };
     let not_all = |finding: Finding| {
         finding.meaning(
-            "not all visitors are in the room at once: there are too few \
+            "not all clients are in the room at once: there are too few \
              threads, or they wait for each other. Where lines are mixed, \
              several threads write to one connection at the same time.",
         )
@@ -510,7 +510,7 @@ fn all_hear_the_first(visitors: &mut [Visitor<'_>]) -> Result<(), Finding> {
             return Err(Finding::new(
                 format!("{nth} heard a line in {CALL_TIME:?}"),
                 format!("all {CROWD} hear it at once"),
-                "the server asks one visitor after the other whether there is \
+                "the server asks one client after the other whether there is \
                  something to read, and waits for each.",
             ));
         }
@@ -520,7 +520,7 @@ fn all_hear_the_first(visitors: &mut [Visitor<'_>]) -> Result<(), Finding> {
 
 /// Waits until `listener` has heard the lines of all others in a round.
 fn hears_all(
-    listener: &mut Visitor<'_>,
+    listener: &mut Client<'_>,
     addresses: &[String],
 ) -> Result<(), Finding> {
     let own = listener.address.to_string();
@@ -576,12 +576,12 @@ fn is_number(text: &str) -> bool {
 fn lost(quiet: Quiet) -> &'static str {
     match quiet {
         Quiet::End | Quiet::Reset => {
-            "the server closed the connection of a visitor who listens. If \
+            "the server closed the connection of a client who listens. If \
              each has a queue, it is too short: 200 lines must fit."
         }
         _ => {
-            "lines are lost when several visitors talk at the same time, or \
-             visitors wait for each other, or there are not enough threads \
+            "lines are lost when several clients talk at the same time, or \
+             clients wait for each other, or there are not enough threads \
              for all."
         }
     }
@@ -624,13 +624,13 @@ fn slow_reader(trial: &Trial) -> Result<(), Finding> {
     Ok(())
 }
 
-fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
+fn bad_clients(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let (mut a, mut b) = pair(&server)?;
     let harmed = |finding: Finding| {
         finding.harm(
-            "one visitor's trouble has hit others: an unwrap on a lock or a \
-             write, ? in the accept loop, or a loop over all visitors that \
+            "one client's trouble has hit others: an unwrap on a lock or a \
+             write, ? in the accept loop, or a loop over all clients that \
              ends at the first one who is gone.",
         )
     };
@@ -648,28 +648,28 @@ fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
 /// Breaks, nonsense, and a line without an end, whose sender stays.
 fn misbehave<'t>(
     server: &'t Server<'_>,
-    witness: &mut Visitor<'_>,
-) -> Result<Visitor<'t>, Finding> {
+    witness: &mut Client<'_>,
+) -> Result<Client<'t>, Finding> {
     server.broken_visits(BROKEN)?;
-    let mut bad = server.visit("a bad visitor")?;
+    let mut bad = server.visit("a bad client")?;
     bad.send("half a li")?;
     bad.reset();
     no_text(server, witness)?;
-    let mut endless = server.visit("an endless visitor")?;
+    let mut endless = server.visit("an endless client")?;
     endless.flood(1024 * 1024);
     Ok(endless)
 }
 
-/// A visitor who sends bytes that are no text, and leaves: that is told like
+/// A client who sends bytes that are no text, and leaves: that is told like
 /// any other leaving.
 fn no_text(
     server: &Server<'_>,
-    witness: &mut Visitor<'_>,
+    witness: &mut Client<'_>,
 ) -> Result<(), Finding> {
     const END: &str = " is not UTF-8";
-    let mut bad = server.visit("a bad visitor")?;
+    let mut bad = server.visit("a bad client")?;
     let address = bad.address.to_string();
-    is_told(witness, &address, "the bad visitor has come", "")?;
+    is_told(witness, &address, "the bad client has come", "")?;
     // The server may hang up on it.
     let _ = bad.send([b"\xff\xfe", END.as_bytes(), b"\n"].concat());
     bad.leave();

@@ -112,7 +112,7 @@ fn it_starts(trial: &Trial) -> Result<(), Finding> {
             "",
         )
         .harm(
-            "the program ends after the first visitor, or right after it has \
+            "the program ends after the first client, or right after it has \
              said where it listens.",
         ));
     }

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::client::{BROKEN, Client, Quiet};
 use crate::clock::Deadline;
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start;
 use crate::trial::{ANSWER_TIME, Server, Trial};
-use crate::visitor::{BROKEN, Quiet, Visitor};
 
 /// A Gopher server.
 pub static GOPHER: Exercise = Exercise {
@@ -30,7 +30,7 @@ pub static GOPHER: Exercise = Exercise {
         Rung { name: "folders in folders", try_it: folders },
         Rung { name: "nothing outside the folder", try_it: outside },
         Rung { name: "many at once", try_it: many_at_once },
-        Rung { name: "a bad visitor harms nobody", try_it: bad_visitors },
+        Rung { name: "a bad client harms nobody", try_it: bad_clients },
     ],
 };
 
@@ -38,7 +38,7 @@ pub static GOPHER: Exercise = Exercise {
 /// `tcp_wmem`.
 const LARGE: usize = 8 * 1024 * 1024;
 
-/// How many visitors are silent while another one asks.
+/// How many clients are silent while another one asks.
 const SILENT: usize = 20;
 
 /// A silence for which nobody is let go.
@@ -162,19 +162,19 @@ fn fetch(
     name: &str,
     selector: impl AsRef<[u8]>,
 ) -> Result<Vec<u8>, Finding> {
-    let mut visitor = server.visit(name)?;
-    visitor.send([selector.as_ref(), b"\r\n"].concat())?;
-    answer(&mut visitor)
+    let mut client = server.visit(name)?;
+    client.send([selector.as_ref(), b"\r\n"].concat())?;
+    answer(&mut client)
 }
 
-fn answer(visitor: &mut Visitor<'_>) -> Result<Vec<u8>, Finding> {
-    let (bytes, quiet) = visitor.hear_out(soon());
+fn answer(client: &mut Client<'_>) -> Result<Vec<u8>, Finding> {
+    let (bytes, quiet) = client.hear_out(soon());
     if quiet == Quiet::End {
         return Ok(bytes);
     }
     let means = match (quiet, bytes.is_empty()) {
         (Quiet::Silence, true) => {
-            "the server is busy with another visitor, or waits for more than \
+            "the server is busy with another client, or waits for more than \
              the selector and its \\r\\n."
         }
         (Quiet::Silence, false) => {
@@ -302,7 +302,7 @@ fn leads_here(item: &Item, server: &Server<'_>) -> Result<(), Finding> {
     Err(Finding::new(
         format!("HOST and PORT of {}: {place}", item.name),
         format!("HOST and PORT: {}", server.address),
-        "a visitor goes where the menu says. HOST is the address alone, and \
+        "a client goes where the menu says. HOST is the address alone, and \
          PORT the port that is really bound, with --port 0 too.",
     ))
 }
@@ -318,14 +318,14 @@ fn texts(trial: &Trial) -> Result<(), Finding> {
         compare_text(content, &came, expected)?;
     }
 
-    let mut visitor = server.visit("B")?;
+    let mut client = server.visit("B")?;
     let selector = find(&items, "notes.txt")?.selector;
     let pause = Duration::from_millis(10);
     let means = "one read was taken for the whole selector. It may come in \
                  pieces: read up to the line feed.";
-    visitor
+    client
         .send_in_bytes(format!("{selector}\r\n"), pause)
-        .and_then(|()| answer(&mut visitor))
+        .and_then(|()| answer(&mut client))
         .and_then(|came| compare_text(TEXTS[0].1, &came, TEXTS[0].2))
         .map_err(|finding| finding.meaning(means))
 }
@@ -469,14 +469,14 @@ fn outside(trial: &Trial) -> Result<(), Finding> {
         if ![&path, &known].contains(&&same_form) {
             selectors.push(same_form);
         }
-        let mut visitors = Vec::new();
+        let mut clients = Vec::new();
         for selector in selectors {
-            let mut visitor = server.visit("A")?;
-            visitor.send(format!("{selector}\r\n"))?;
-            visitors.push((visitor, selector));
+            let mut client = server.visit("A")?;
+            client.send(format!("{selector}\r\n"))?;
+            clients.push((client, selector));
         }
-        for (visitor, selector) in visitors {
-            refuses(visitor, &selector, &path)?;
+        for (client, selector) in clients {
+            refuses(client, &selector, &path)?;
         }
     }
     fetch_menu(&server, "").map(drop)
@@ -485,11 +485,11 @@ fn outside(trial: &Trial) -> Result<(), Finding> {
 /// The answer to a forbidden selector shows nothing. It may be an error; a
 /// server may also just hang up.
 fn refuses(
-    mut visitor: Visitor<'_>,
+    mut client: Client<'_>,
     selector: &str,
     path: &str,
 ) -> Result<(), Finding> {
-    let (bytes, quiet) = visitor.hear_out(soon());
+    let (bytes, quiet) = client.hear_out(soon());
     let text = String::from_utf8_lossy(&bytes);
     // An error may repeat what was asked for.
     let named = text.contains(NEIGHBOUR) && !selector.contains(NEIGHBOUR);
@@ -501,7 +501,7 @@ fn refuses(
         return Err(Finding::new(
             format!("{}, then {quiet}", quoted(&bytes)),
             format!("an error for {selector:?}, then the end"),
-            "what is refused is answered, too: the visitor waits.",
+            "what is refused is answered, too: the client waits.",
         ));
     }
     Ok(())
@@ -561,7 +561,7 @@ fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     let large = find(&menu, "large.bin")?.selector;
     let blob = find(&menu, "blob.bin")?.selector;
     let mut silent = server.silent_visits(SILENT)?;
-    let means = "the server talks to one visitor at a time, or to a few: it \
+    let means = "the server talks to one client at a time, or to a few: it \
                  waits for those who are silent, or do not read. Each needs a \
                  thread of their own.";
     let busy = |finding: Finding| finding.meaning(means);
@@ -577,7 +577,7 @@ fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     thread::sleep(SILENCE);
 
     if let Some(first) = silent.first_mut() {
-        let means = "a visitor who was silent for a moment was given up.";
+        let means = "a client who was silent for a moment was given up.";
         first.send("\r\n")?;
         answer(first).map_err(|finding| finding.meaning(means))?;
     }
@@ -586,14 +586,14 @@ fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     Ok(())
 }
 
-fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
+fn bad_clients(trial: &Trial) -> Result<(), Finding> {
     let world = World::with_large()?;
     let server = world.start(trial)?;
     let large = find(&fetch_menu(&server, "")?, "large.bin")?.selector;
     let harmed = |finding: Finding| {
         finding.harm(
-            "one visitor's trouble has ended the program or its loop: unwrap \
-             or ? where a visitor may be gone, or asks for nonsense.",
+            "one client's trouble has ended the program or its loop: unwrap \
+             or ? where a client may be gone, or asks for nonsense.",
         )
     };
     let endless = misbehave(&server, &large).map_err(harmed)?;
@@ -602,27 +602,27 @@ fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
     Ok(())
 }
 
-/// Nonsense, breaks, and a selector without an end, whose visitor stays.
+/// Nonsense, breaks, and a selector without an end, whose client stays.
 fn misbehave<'t>(
     server: &'t Server<'_>,
     large: &str,
-) -> Result<Visitor<'t>, Finding> {
+) -> Result<Client<'t>, Finding> {
     for bytes in [&b"a\0b\r\n"[..], b"\xff\xfe\r\n", b"\t\r\n", b"\n"] {
-        let mut bad = server.visit("a bad visitor")?;
+        let mut bad = server.visit("a bad client")?;
         bad.send(bytes)?;
         // An answer, or none: then the server is done with it.
         let _ = bad.hear_out(Deadline::after(Duration::from_secs(1)));
     }
-    let mut half = server.visit("a bad visitor")?;
+    let mut half = server.visit("a bad client")?;
     half.send("half a selec")?;
     half.leave();
     server.broken_visits(BROKEN)?;
     for _ in 0..10 {
-        let mut bad = server.visit("a bad visitor")?;
+        let mut bad = server.visit("a bad client")?;
         bad.send(format!("{large}\r\n"))?;
         bad.reset();
     }
-    let mut endless = server.visit("an endless visitor")?;
+    let mut endless = server.visit("an endless client")?;
     endless.flood(1024 * 1024);
     Ok(endless)
 }

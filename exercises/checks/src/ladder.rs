@@ -18,7 +18,7 @@ pub const RUNG_TIME: Duration = Duration::from_secs(15);
 /// What it means when a server has ended by itself.
 const ENDED: &str = "the program has ended, and a server never does: its own \
                      words are below. Often it is an unwrap, or ?, where a \
-                     visitor may be gone, or sends what nobody expects.";
+                     client may be gone, or sends what nobody expects.";
 
 /// An exercise: a task with a ladder of rungs.
 #[derive(Debug)]

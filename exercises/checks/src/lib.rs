@@ -7,10 +7,11 @@
 //!
 //! - [`climb`] runs a ladder, [`main`] runs and prints it;
 //! - `trial` is what a rung works with: it starts the program, and kills it;
-//! - `visitor` is one connection to it, `output` is what it prints;
+//! - `client` is one connection to it, `output` is what it prints;
 //! - `free_port` … `gopher` hold the rungs of one exercise each.
 
 mod chat;
+mod client;
 mod clock;
 mod finding;
 mod free_port;
@@ -24,7 +25,6 @@ mod stepper;
 mod syslog;
 mod time;
 mod trial;
-mod visitor;
 
 pub use chat::CHAT;
 pub use finding::{Fall, Finding};

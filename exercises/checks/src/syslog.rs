@@ -4,13 +4,13 @@ use std::cell::OnceCell;
 use std::thread;
 use std::time::Duration;
 
+use crate::client::{BROKEN, Client, Quiet};
 use crate::clock::Deadline;
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::output::NoLine;
 use crate::start;
 use crate::trial::{ANSWER_TIME, Server, Trial};
-use crate::visitor::{BROKEN, Quiet, Visitor};
 
 /// A log server.
 pub static SYSLOG: Exercise = Exercise {
@@ -61,7 +61,7 @@ fn start(trial: &Trial) -> Result<Logger<'_>, Finding> {
 }
 
 impl Logger<'_> {
-    fn visit(&self, name: &str) -> Result<Visitor<'_>, Finding> {
+    fn visit(&self, name: &str) -> Result<Client<'_>, Finding> {
         self.server.visit(name)
     }
 
@@ -271,8 +271,8 @@ fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let mut silent = server.server.silent_visits(SILENT)?;
     trial.note("every other one begins: \"20 <13>late-\"");
-    for visitor in silent.iter_mut().skip(1).step_by(2) {
-        visitor.say("20 <13>late-")?;
+    for client in silent.iter_mut().skip(1).step_by(2) {
+        client.say("20 <13>late-")?;
     }
     let mut a = server.visit("A")?;
     a.send(frame("<13>not-silent"))?;
@@ -318,16 +318,16 @@ fn bad_lengths(trial: &Trial) -> Result<(), Finding> {
     ];
     let means = "a length that is none ended more than its own connection.";
     let harm = |finding: Finding| finding.harm(means);
-    let mut visitors = Vec::new();
+    let mut clients = Vec::new();
     trial.note(format!("{} bad senders, each with a bad length", bad.len()));
     for (nth, bytes) in bad.iter().enumerate() {
         let name = format!("bad {}", nth + 1);
-        let mut visitor = server.visit(&name).map_err(harm)?;
-        visitor.say(bytes).map_err(harm)?;
-        visitors.push(visitor);
+        let mut client = server.visit(&name).map_err(harm)?;
+        client.say(bytes).map_err(harm)?;
+        clients.push(client);
     }
-    for (visitor, bytes) in visitors.iter_mut().zip(bad) {
-        closes(visitor, bytes)?;
+    for (client, bytes) in clients.iter_mut().zip(bad) {
+        closes(client, bytes)?;
     }
     good.send(frame("<13>still-here")).map_err(harm)?;
     let seen = prints(&server, &["still-here"], means).map_err(harm)?;
@@ -338,8 +338,8 @@ fn bad_lengths(trial: &Trial) -> Result<(), Finding> {
 }
 
 /// The server closes a connection on which nothing good can come any more.
-fn closes(visitor: &mut Visitor<'_>, sent: &str) -> Result<(), Finding> {
-    let (_, quiet) = visitor.hear_out(soon());
+fn closes(client: &mut Client<'_>, sent: &str) -> Result<(), Finding> {
+    let (_, quiet) = client.hear_out(soon());
     if matches!(quiet, Quiet::End | Quiet::Reset) {
         return Ok(());
     }
@@ -366,8 +366,8 @@ fn closes(visitor: &mut Visitor<'_>, sent: &str) -> Result<(), Finding> {
              keeps the connection."
         }
     };
-    let name = visitor.name();
-    visitor.note(format!("{name} sends {}", quoted(sent.as_bytes())));
+    let name = client.name();
+    client.note(format!("{name} sends {}", quoted(sent.as_bytes())));
     Err(Finding::new(
         format!("to {name}: {quiet}"),
         format!("to {name}: the end of the connection"),

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::client::{BROKEN, Client, Quiet};
 use crate::clock::Deadline;
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start;
 use crate::trial::{ANSWER_TIME, Server, Trial};
-use crate::visitor::{BROKEN, Quiet, Visitor};
 
 /// The time in four bytes.
 pub static TIME: Exercise = Exercise {
@@ -22,12 +22,9 @@ pub static TIME: Exercise = Exercise {
         Rung { name: "seconds since 1900, big-endian", try_it: right_number },
         Rung { name: "the time of now", try_it: fresh },
         Rung { name: "one after the other", try_it: one_after_the_other },
-        Rung {
-            name: "a visitor who talks gets the time, too",
-            try_it: talkers,
-        },
-        Rung { name: "a visitor who stays holds up nobody", try_it: stayers },
-        Rung { name: "a bad visitor harms nobody", try_it: bad_visitors },
+        Rung { name: "a client who talks gets the time, too", try_it: talkers },
+        Rung { name: "a client who stays holds up nobody", try_it: stayers },
+        Rung { name: "a bad client harms nobody", try_it: bad_clients },
     ],
 };
 
@@ -40,7 +37,7 @@ const ROUNDING: u64 = 1;
 /// Where the format is judged, the number may be so many seconds old.
 const OLD: u64 = 30;
 
-/// How many visitors stay after they have the time.
+/// How many clients stay after they have the time.
 const STAYING: usize = 2;
 
 fn start(trial: &Trial) -> Result<Server<'_>, Finding> {
@@ -53,20 +50,20 @@ fn now() -> u64 {
     since.unwrap_or_default().as_secs()
 }
 
-/// The answer to a visitor: all that comes until the end.
+/// The answer to a client: all that comes until the end.
 ///
 /// How the connection ends after the answer is `strict` business only when the
-/// visitor has sent nothing: unread bytes turn a close into a reset.
-fn answer(visitor: &mut Visitor<'_>, strict: bool) -> Result<[u8; 4], Finding> {
-    let (bytes, quiet) = visitor.hear_out(Deadline::after(ANSWER_TIME));
+/// client has sent nothing: unread bytes turn a close into a reset.
+fn answer(client: &mut Client<'_>, strict: bool) -> Result<[u8; 4], Finding> {
+    let (bytes, quiet) = client.hear_out(Deadline::after(ANSWER_TIME));
     let ended = quiet == Quiet::End || (quiet == Quiet::Reset && !strict);
     if let (Ok(four), true) = (<[u8; 4]>::try_from(&*bytes), ended) {
         return Ok(four);
     }
     let means = match (bytes.len(), quiet) {
         (0, Quiet::Silence) => {
-            "the program waits for the visitor to say something, or is busy \
-             with another visitor."
+            "the program waits for the client to say something, or is busy \
+             with another client."
         }
         (0, Quiet::End) => {
             "the program closed the connection without an answer."
@@ -77,7 +74,7 @@ fn answer(visitor: &mut Visitor<'_>, strict: bool) -> Result<[u8; 4], Finding> {
         }
         (4, _) => {
             "the program does not close the connection after the answer: it \
-             keeps it, or waits for the visitor to close first."
+             keeps it, or waits for the client to close first."
         }
         (8, _) => "a number of 64 bits was sent: four bytes are a u32.",
         _ if bytes.iter().all(|b| b.is_ascii_graphic() || *b <= b' ') => {
@@ -152,8 +149,8 @@ fn meaning(four: [u8; 4], right: u64, last: u64) -> String {
 /// A visit of somebody who says nothing.
 fn ask(server: &Server<'_>, name: &str) -> Result<(), Finding> {
     let begin = now();
-    let mut visitor = server.visit(name)?;
-    judge(answer(&mut visitor, true)?, begin)
+    let mut client = server.visit(name)?;
+    judge(answer(&mut client, true)?, begin)
 }
 
 fn four_bytes(trial: &Trial) -> Result<(), Finding> {
@@ -173,7 +170,7 @@ fn fresh(trial: &Trial) -> Result<(), Finding> {
     const LATER: Duration = Duration::from_millis(2100);
     let server = start(trial)?;
     let means = "the number is right, and old. The clock has to be read for \
-                 each visitor anew.";
+                 each client anew.";
     ask(&server, "A").map_err(|finding| finding.meaning(means))?;
     thread::sleep(LATER);
     trial.note(format!("{LATER:?} later:"));
@@ -182,52 +179,52 @@ fn fresh(trial: &Trial) -> Result<(), Finding> {
 
 fn one_after_the_other(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    let means = "the program ends, or listens no longer, after some visitors. \
+    let means = "the program ends, or listens no longer, after some clients. \
                  It serves them for ever.";
     (1..=20)
-        .try_for_each(|nth| ask(&server, &format!("visitor {nth}")))
+        .try_for_each(|nth| ask(&server, &format!("client {nth}")))
         .map_err(|finding| finding.harm(means))
 }
 
 fn talkers(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     for nth in 1..=5 {
-        let mut visitor = server.visit(&format!("visitor {nth}"))?;
+        let mut client = server.visit(&format!("client {nth}"))?;
         // The server may have closed already: then this fails, and is fine.
-        let _ = visitor.send("What time is it, please?\r\n");
-        answer(&mut visitor, false)?;
+        let _ = client.send("What time is it, please?\r\n");
+        answer(&mut client, false)?;
     }
     Ok(())
 }
 
 fn stayers(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    let means = "the program waits for a visitor to hang up. Such a wait \
+    let means = "the program waits for a client to hang up. Such a wait \
                  needs an end: a second, say.";
     let waits = |finding: Finding| finding.meaning(means);
     let mut staying = Vec::new();
     for nth in 1..=STAYING {
-        let mut visitor = server.visit(&format!("visitor {nth}"))?;
-        answer(&mut visitor, true).map_err(waits)?;
-        trial.note(format!("visitor {nth} does not hang up"));
-        staying.push(visitor);
+        let mut client = server.visit(&format!("client {nth}"))?;
+        answer(&mut client, true).map_err(waits)?;
+        trial.note(format!("client {nth} does not hang up"));
+        staying.push(client);
     }
     ask(&server, "the next").map_err(waits)
 }
 
-fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
+fn bad_clients(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    let harmed = "an error with one visitor ends the program, or its loop: \
-                  unwrap or ? where the visitor may be gone. Report the \
+    let harmed = "an error with one client ends the program, or its loop: \
+                  unwrap or ? where the client may be gone. Report the \
                   error, and go on with the next.";
     server.broken_visits(BROKEN).map_err(|finding| finding.harm(harmed))?;
-    ask(&server, "a good visitor").map_err(|finding| finding.harm(harmed))?;
-    trial.note("a visitor sends without an end");
+    ask(&server, "a good client").map_err(|finding| finding.harm(harmed))?;
+    trial.note("a client sends without an end");
     let mut flooder = server.visit("a flooder")?;
-    // Some of it is there before the next visitor comes.
+    // Some of it is there before the next client comes.
     flooder.flood(64 * 1024);
     let over = AtomicBool::new(false);
-    let endless = "the program reads what a visitor sends, for as long as it \
+    let endless = "the program reads what a client sends, for as long as it \
                    comes. Set a limit: so many bytes, and so much time.";
     thread::scope(|scope| {
         let flood = || {
@@ -237,7 +234,7 @@ fn bad_visitors(trial: &Trial) -> Result<(), Finding> {
         let thread = thread::Builder::new().spawn_scoped(scope, flood);
         let asked = thread
             .map_err(|error| Finding::of_machine("no thread", &error))
-            .and_then(|_| ask(&server, "a good visitor"));
+            .and_then(|_| ask(&server, "a good client"));
         over.store(true, Ordering::Relaxed);
         asked.map_err(|finding| finding.meaning(endless))
     })

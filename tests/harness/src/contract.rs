@@ -88,7 +88,7 @@ pub fn wrong_usage_exits_with_2(program: &Path) {
     }
 }
 
-/// IPv6: the address in brackets, and visitors are served.
+/// IPv6: the address in brackets, and clients are served.
 ///
 /// On a machine without IPv6 the server has to say so.
 pub fn an_ipv6_address_works(
@@ -111,19 +111,19 @@ pub fn an_ipv6_address_works(
     good(server.address());
 }
 
-/// A visitor who breaks off is one `[ERROR]` line, and the next is served.
+/// A client who breaks off is one `[ERROR]` line, and the next is served.
 pub fn a_reset_is_one_line_and_nobody_elses(
     program: &Path,
     args: &[&str],
     good: impl Fn(SocketAddr),
 ) {
     let mut server = Server::start(program, args);
-    let visitor = server.connect();
-    let peer = visitor.local_addr().unwrap();
+    let client = server.connect();
+    let peer = client.local_addr().unwrap();
     server.says(&format!("[NEW CONNECTION] {peer}"));
-    send(&visitor, "x");
+    send(&client, "x");
 
-    reset(visitor);
+    reset(client);
 
     let line = server.complains("[ERROR]");
     assert!(line.starts_with(&format!("[ERROR] {peer} ")), "{line}");

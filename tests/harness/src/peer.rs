@@ -143,7 +143,7 @@ pub fn hear_message(connection: &TcpStream) -> String {
     String::from_utf8(hear(connection, length)).expect("UTF-8")
 }
 
-/// A server for one visitor, for the tests of a client. Returns where it
+/// A server for one client, for the tests of a client. Returns where it
 /// listens; joining the handle brings a failure inside `talk` to the test.
 #[must_use]
 pub fn serve_one<T: Send + 'static>(
@@ -152,7 +152,7 @@ pub fn serve_one<T: Send + 'static>(
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let thread = thread::Builder::new().spawn(move || {
-        let (connection, _) = listener.accept().expect("a visitor");
+        let (connection, _) = listener.accept().expect("a client");
         with_patience(&connection);
         talk(connection)
     });

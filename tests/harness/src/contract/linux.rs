@@ -11,7 +11,7 @@ use crate::peer::{self, connect, reset};
 use crate::{PATIENCE, STOP_TIME, Server};
 
 /// `count` connections of noise: afterwards no panic, no leak, the next good
-/// visitor is served, and Ctrl-C works as ever.
+/// client is served, and Ctrl-C works as ever.
 pub fn noise_leaves_no_trace(
     program: &Path,
     args: &[&str],
@@ -47,7 +47,7 @@ pub fn noise_leaves_no_trace(
     assert_eq!(panics.count(), 0, "{:#?}", ended.stderr);
 }
 
-/// What visitors leave while they are there.
+/// What clients leave while they are there.
 #[derive(Debug, PartialEq)]
 struct Traces {
     queued: u64,
@@ -80,7 +80,7 @@ fn queued(port: u16) -> u64 {
     u64::from_str_radix(queue, 16).expect("a hexadecimal number")
 }
 
-/// One visitor who makes no sense; which one depends on `number` alone.
+/// One client who makes no sense; which one depends on `number` alone.
 fn make_noise(address: SocketAddr, number: u64) {
     let bytes = random_bytes(number);
     let half = &peer::header(number)[..usize::try_from(number % 64).unwrap()];

@@ -9,13 +9,13 @@ use std::time::Duration;
 use crate::peer;
 use crate::{STOP_TIME, Server, Signal, suspend};
 
-/// Ctrl-C with a visitor inside: the visitor is let go, the process ends in
+/// Ctrl-C with a client inside: the client is let go, the process ends in
 /// time with 0 and its totals, and a new one gets the same port at once.
 pub fn ctrl_c_lets_go_and_frees_the_port(program: &Path, args: &[&str]) {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let mut server = Server::start(program, args);
         let (address, port) = (server.address(), server.port());
-        let visitor = server.connect();
+        let client = server.connect();
         server.says("[NEW CONNECTION]");
 
         let ended = server.end_by(signal);
@@ -25,7 +25,7 @@ pub fn ctrl_c_lets_go_and_frees_the_port(program: &Path, args: &[&str]) {
         assert!(ended.last_line().starts_with("[STOPPED] "), "{ended:#?}");
         assert!(ended.stderr.is_empty(), "{ended:#?}");
         // Whatever the server said before, its end is an orderly one.
-        let _ = peer::hear_all(&visitor);
+        let _ = peer::hear_all(&client);
 
         let mut again = Command::new(program);
         again.args(["--port", &port]).args(args);
@@ -65,21 +65,21 @@ pub fn running_out_of_descriptors_is_survived(
     assert_eq!(ended.stderr.iter().filter(of_accept).count(), 2, "{ended:#?}");
 }
 
-/// Ctrl-Z and `fg`, or a debugger that attaches: visitors stay.
-pub fn a_suspended_server_keeps_its_visitors(
+/// Ctrl-Z and `fg`, or a debugger that attaches: clients stay.
+pub fn a_suspended_server_keeps_its_clients(
     program: &Path,
     args: &[&str],
     talk: impl Fn(&TcpStream),
 ) {
     let server = Server::start(program, args);
-    let visitor = server.connect();
-    talk(&visitor);
+    let client = server.connect();
+    talk(&client);
 
     for _ in 0..3 {
         suspend(server.id());
     }
 
-    talk(&visitor);
+    talk(&client);
     assert!(server.stop().stderr.is_empty());
 }
 

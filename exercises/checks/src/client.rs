@@ -8,19 +8,19 @@ use crate::clock::Deadline;
 use crate::finding::{Finding, quoted};
 use crate::trial::{ANSWER_TIME, Server, Trial};
 
-/// How many visitors break off at once: only some of them are gone before the
+/// How many clients break off at once: only some of them are gone before the
 /// server has a look at them.
 pub(crate) const BROKEN: usize = 50;
 
 /// What a flood is made of.
 const FLOOD: &[u8] = &[b'x'; 64 * 1024];
 
-/// A visitor of a server, with a name for the messages.
+/// A client of a server, with a name for the messages.
 #[derive(Debug)]
-pub(crate) struct Visitor<'t> {
+pub(crate) struct Client<'t> {
     trial: &'t Trial,
     name: String,
-    /// The visitor's own address, as the server sees it.
+    /// The client's own address, as the server sees it.
     pub(crate) address: SocketAddr,
     connection: TcpStream,
     heard: Vec<u8>,
@@ -40,18 +40,18 @@ pub(crate) enum Quiet {
 }
 
 impl Server<'_> {
-    /// Connects. A visitor called A is A in the messages.
-    pub(crate) fn visit(&self, name: &str) -> Result<Visitor<'_>, Finding> {
+    /// Connects. A client called A is A in the messages.
+    pub(crate) fn visit(&self, name: &str) -> Result<Client<'_>, Finding> {
         let connected = TcpStream::connect_timeout(&self.address, ANSWER_TIME);
-        self.visitor(name, connected)
+        self.client(name, connected)
     }
 
-    /// Visitors who connect and say nothing.
+    /// Clients who connect and say nothing.
     pub(crate) fn silent_visits(
         &self,
         count: usize,
-    ) -> Result<Vec<Visitor<'_>>, Finding> {
-        self.trial.note(format!("{count} visitors connect and are silent"));
+    ) -> Result<Vec<Client<'_>>, Finding> {
+        self.trial.note(format!("{count} clients connect and are silent"));
         let visit = |nth| {
             let connected =
                 TcpStream::connect_timeout(&self.address, ANSWER_TIME);
@@ -64,27 +64,26 @@ impl Server<'_> {
     pub(crate) fn visit_with_little_room(
         &self,
         name: &str,
-    ) -> Result<Visitor<'_>, Finding> {
+    ) -> Result<Client<'_>, Finding> {
         let connected =
             harness::peer::try_connect_with_little_room(self.address);
-        self.visitor(name, connected)
+        self.client(name, connected)
     }
 
-    /// Visitors who break off as soon as they are connected.
+    /// Clients who break off as soon as they are connected.
     pub(crate) fn broken_visits(&self, count: usize) -> Result<(), Finding> {
         self.trial.note(format!(
-            "{count} visitors break off (reset) as soon as they are connected"
+            "{count} clients break off (reset) as soon as they are connected"
         ));
         for _ in 0..count {
-            let visitor =
-                TcpStream::connect_timeout(&self.address, ANSWER_TIME);
-            match visitor {
+            let client = TcpStream::connect_timeout(&self.address, ANSWER_TIME);
+            match client {
                 Ok(connection) => harness::peer::reset(connection),
                 Err(error) => {
                     return Err(Finding::new(
                         format!("no connection for the next: {error}"),
                         "the server goes on",
-                        "a visitor who was gone again has ended the program \
+                        "a client who was gone again has ended the program \
                          or its loop: unwrap, or ?, where accept, read or \
                          write may fail.",
                     ));
@@ -94,22 +93,22 @@ impl Server<'_> {
         Ok(())
     }
 
-    fn visitor(
+    fn client(
         &self,
         name: &str,
         connected: io::Result<TcpStream>,
-    ) -> Result<Visitor<'_>, Finding> {
-        let visitor = self.unnoted(name, connected)?;
-        let own = visitor.address;
+    ) -> Result<Client<'_>, Finding> {
+        let client = self.unnoted(name, connected)?;
+        let own = client.address;
         self.trial.note(format!("{name} connects, from {own}"));
-        Ok(visitor)
+        Ok(client)
     }
 
     fn unnoted(
         &self,
         name: &str,
         connected: io::Result<TcpStream>,
-    ) -> Result<Visitor<'_>, Finding> {
+    ) -> Result<Client<'_>, Finding> {
         let address = self.address;
         let connected = connected.and_then(|connection| {
             connection.set_nodelay(true)?;
@@ -127,11 +126,11 @@ impl Server<'_> {
         })?;
         let name = name.to_owned();
         let (trial, heard) = (self.trial, Vec::new());
-        Ok(Visitor { trial, name, address: own, connection, heard })
+        Ok(Client { trial, name, address: own, connection, heard })
     }
 }
 
-impl Visitor<'_> {
+impl Client<'_> {
     /// Sends all of `bytes`, in one write.
     pub(crate) fn send(
         &mut self,
@@ -216,7 +215,7 @@ impl Visitor<'_> {
         self.trial.note(line);
     }
 
-    /// The visitor's name.
+    /// The client's name.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

@@ -1,4 +1,4 @@
-//! Wrong: it ends after ten visitors.
+//! Wrong: it ends after ten clients.
 
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -11,9 +11,9 @@ use first_socket::hang_up::hang_up;
 use first_socket::report::{self, Failure};
 
 /// Ten are enough to try it out.
-const VISITORS: usize = 10;
+const CLIENTS: usize = 10;
 
-/// Tells each visitor the time
+/// Tells each client the time
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -27,9 +27,9 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Failure> {
     let (listener, address) = args.address.listen()?;
     report::listening(address);
-    for connection in listener.incoming().take(VISITORS) {
+    for connection in listener.incoming().take(CLIENTS) {
         if let Err(error) = connection.and_then(|c| tell(&c)) {
-            eprintln!("a visitor left early: {error}");
+            eprintln!("a client left early: {error}");
         }
     }
     Ok(())

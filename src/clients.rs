@@ -1,4 +1,4 @@
-//! The visitors of a server: a thread for each, a limit, and an end.
+//! The clients of a server: a thread for each, a limit, and an end.
 
 // ANCHOR: uses
 use std::fmt;
@@ -21,15 +21,15 @@ use crate::shutdown::Shutdown;
 /// What a newcomer hears when there is no room.
 pub const FULL: &str = "Server is full.";
 
-/// How many visitors may be in [`hang_up`] at once, beside those who are
+/// How many clients may be in [`hang_up`] at once, beside those who are
 /// inside. It takes up to a second.
 pub const LEAVING: usize = 50;
 // ANCHOR_END: limits
 
-// ANCHOR: visitors
-/// Lets visitors in, up to a limit, and gives each a thread of its own.
+// ANCHOR: clients
+/// Lets clients in, up to a limit, and gives each a thread of its own.
 #[derive(Debug)]
-pub struct Visitors<'a> {
+pub struct Clients<'a> {
     inside: Places,
     leaving: Places,
     timeout: Duration,
@@ -38,23 +38,23 @@ pub struct Visitors<'a> {
     served: AtomicU64,
     refused: AtomicU64,
 }
-// ANCHOR_END: visitors
+// ANCHOR_END: clients
 
-// ANCHOR: visitor
-/// One visitor: a connection, and the address at its other end.
+// ANCHOR: client
+/// One client: a connection, and the address at its other end.
 #[derive(Debug)]
-pub struct Visitor<'a> {
+pub struct Client<'a> {
     /// The peer's address.
     pub peer: SocketAddr,
     connection: TcpStream,
     timeout: Duration,
     stop: &'a Shutdown,
 }
-// ANCHOR_END: visitor
+// ANCHOR_END: client
 
 // ANCHOR: new
-impl<'a> Visitors<'a> {
-    /// Serves at most `--max-clients` visitors at once; one more is sent
+impl<'a> Clients<'a> {
+    /// Serves at most `--max-clients` clients at once; one more is sent
     /// `full`.
     #[must_use]
     pub fn new(limits: &Limits, full: &'a [u8], stop: &'a Shutdown) -> Self {
@@ -71,26 +71,26 @@ impl<'a> Visitors<'a> {
     // ANCHOR_END: new
 
     // ANCHOR: serve
-    /// Accepts visitors until Ctrl-C; `talk` is the conversation with one.
+    /// Accepts clients until Ctrl-C; `talk` is the conversation with one.
     /// An error that it returns is reported, and ends that visit alone; so does
     /// a panic, for which this replaces the panic hook of the process. When
     /// this returns, the listener is closed and every thread is joined.
     pub fn serve<T>(&self, listener: TcpListener, talk: T)
     where
-        T: Fn(&Visitor<'_>) -> io::Result<()> + Sync,
+        T: Fn(&Client<'_>) -> io::Result<()> + Sync,
     {
         panic::set_hook(Box::new(report::panicked));
         let talk = &talk;
         let mut retry = AcceptRetry::default();
         // The scope ends when the last of its threads has ended.
         thread::scope(|scope| {
-            while let Some(visitor) = self.next(&listener, &mut retry) {
-                let Some(place) = self.place_for(&visitor) else {
+            while let Some(client) = self.next(&listener, &mut retry) {
+                let Some(place) = self.place_for(&client) else {
                     continue;
                 };
-                let peer = visitor.peer;
+                let peer = client.peer;
                 let thread = Builder::new().name(peer.to_string());
-                let visit = move || self.attend(visitor, place, talk);
+                let visit = move || self.attend(client, place, talk);
                 if thread.spawn_scoped(scope, visit).is_err() {
                     let why = "the system has no thread left";
                     report::trouble(peer, &io::Error::other(why));
@@ -103,12 +103,12 @@ impl<'a> Visitors<'a> {
     // ANCHOR_END: serve
 
     // ANCHOR: next
-    /// Waits for the next visitor, or returns `None` at Ctrl-C.
+    /// Waits for the next client, or returns `None` at Ctrl-C.
     fn next(
         &self,
         listener: &TcpListener,
         retry: &mut AcceptRetry,
-    ) -> Option<Visitor<'a>> {
+    ) -> Option<Client<'a>> {
         let (timeout, stop) = (self.timeout, self.stop);
         loop {
             match listener.accept() {
@@ -119,7 +119,7 @@ impl<'a> Visitors<'a> {
                     // that fails, they may leave later, and arrive all the
                     // same.
                     let _ = connection.set_nodelay(true);
-                    return Some(Visitor { peer, connection, timeout, stop });
+                    return Some(Client { peer, connection, timeout, stop });
                 }
                 Err(error) => retry.rest(&error, stop),
             }
@@ -129,22 +129,22 @@ impl<'a> Visitors<'a> {
 
     // ANCHOR: place_for
     /// A place inside; or, if none is free, a refusal and a place to leave.
-    fn place_for(&self, visitor: &Visitor<'_>) -> Option<Place<'_>> {
+    fn place_for(&self, client: &Client<'_>) -> Option<Place<'_>> {
         if let Some(place) = self.inside.take() {
-            visitor.event(Tag::NewConnection, &self.inside);
+            client.event(Tag::NewConnection, &self.inside);
             return Some(Place::Inside(place));
         }
-        visitor.event(Tag::Refused, &self.inside);
+        client.event(Tag::Refused, &self.inside);
         self.refused.fetch_add(1, Ordering::Relaxed);
         // A new connection has room for these few bytes: this never waits.
-        let told = visitor.timed().write_all(self.full);
+        let told = client.timed().write_all(self.full);
         if let Err(error) = &told {
-            report::trouble(visitor.peer, error);
+            report::trouble(client.peer, error);
         }
         // Without a place to leave, the connection is closed at once.
         let place = told.ok().and_then(|()| self.leaving.take());
         if place.is_none() {
-            report::event(Tag::Closed, visitor.peer);
+            report::event(Tag::Closed, client.peer);
         }
         place.map(Place::Leaving)
     }
@@ -152,39 +152,39 @@ impl<'a> Visitors<'a> {
 
     // ANCHOR: attend
     /// A visit from its beginning to its end, on its own thread.
-    fn attend<T>(&self, visitor: Visitor<'_>, place: Place<'_>, talk: &T)
+    fn attend<T>(&self, client: Client<'_>, place: Place<'_>, talk: &T)
     where
-        T: Fn(&Visitor<'_>) -> io::Result<()>,
+        T: Fn(&Client<'_>) -> io::Result<()>,
     {
         let leaving = match place {
             Place::Leaving(place) => place,
             Place::Inside(place) => {
-                self.converse(&visitor, talk);
+                self.converse(&client, talk);
                 // Whoever finds a place to leave gives the one inside back
-                // now: seeing the end, a visitor may come again at once.
+                // now: seeing the end, a client may come again at once.
                 self.leaving.take().unwrap_or(place)
             }
         };
-        // A visitor who is gone already needs no goodbye.
-        let _ = hang_up(&visitor.connection);
-        let peer = visitor.peer;
-        drop(visitor);
+        // A client who is gone already needs no goodbye.
+        let _ = hang_up(&client.connection);
+        let peer = client.peer;
+        drop(client);
         report::event(Tag::Closed, peer);
         drop(leaving);
     }
     // ANCHOR_END: attend
 
     // ANCHOR: converse
-    fn converse<T>(&self, visitor: &Visitor<'_>, talk: &T)
+    fn converse<T>(&self, client: &Client<'_>, talk: &T)
     where
-        T: Fn(&Visitor<'_>) -> io::Result<()>,
+        T: Fn(&Client<'_>) -> io::Result<()>,
     {
         // A panic ends this visit and no other; the hook has reported it.
-        let ended = panic::catch_unwind(AssertUnwindSafe(|| talk(visitor)));
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| talk(client)));
         if let Ok(Err(error)) = ended
             && !self.stop.requested()
         {
-            report::trouble(visitor.peer, &error);
+            report::trouble(client.peer, &error);
         }
         self.served.fetch_add(1, Ordering::Relaxed);
     }
@@ -192,18 +192,18 @@ impl<'a> Visitors<'a> {
 // ANCHOR_END: converse
 
 // ANCHOR: totals
-/// The totals, for the last line: `visitors served: 3, refused: 1`.
-impl fmt::Display for Visitors<'_> {
+/// The totals, for the last line: `clients served: 3, refused: 1`.
+impl fmt::Display for Clients<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let served = self.served.load(Ordering::Relaxed);
         let refused = self.refused.load(Ordering::Relaxed);
-        write!(f, "visitors served: {served}, refused: {refused}")
+        write!(f, "clients served: {served}, refused: {refused}")
     }
 }
 // ANCHOR_END: totals
 
 // ANCHOR: timed
-impl Visitor<'_> {
+impl Client<'_> {
     /// The connection, with `--timeout` from now on for all that is read and
     /// written on it. Ctrl-C ends its waits.
     #[must_use]
@@ -211,7 +211,7 @@ impl Visitor<'_> {
         Timed::new(&self.connection, self.timeout).or_stop(self.stop)
     }
 
-    /// Prints an event about this visitor.
+    /// Prints an event about this client.
     pub fn event(&self, tag: Tag, text: impl fmt::Display) {
         report::event(tag, format_args!("{} {text}", self.peer));
     }
@@ -219,7 +219,7 @@ impl Visitor<'_> {
 // ANCHOR_END: timed
 
 // ANCHOR: place
-/// Where a visitor stands.
+/// Where a client stands.
 enum Place<'a> {
     /// In conversation.
     Inside(Taken<'a>),
@@ -285,14 +285,14 @@ mod tests {
 
     const LIMITS: Limits = Limits { max_clients: 1, timeout: 5 };
 
-    /// What a visitor hears who says `text` to `address`.
+    /// What a client hears who says `text` to `address`.
     fn hear(address: SocketAddr, text: &[u8]) -> Vec<u8> {
-        let mut visitor = TcpStream::connect(address).unwrap();
-        visitor.set_read_timeout(Some(LIMITS.timeout())).unwrap();
-        visitor.write_all(text).unwrap();
-        visitor.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        client.set_read_timeout(Some(LIMITS.timeout())).unwrap();
+        client.write_all(text).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
         let mut heard = Vec::new();
-        visitor.read_to_end(&mut heard).unwrap();
+        client.read_to_end(&mut heard).unwrap();
         heard
     }
 
@@ -300,14 +300,14 @@ mod tests {
     #[ignore = "runs as a child of the test below, which reads its stderr"]
     fn a_panic_ends_one_visit_and_gives_the_place_back() {
         let stop = Shutdown::new();
-        let visitors = Visitors::new(&LIMITS, b"full", &stop);
+        let clients = Clients::new(&LIMITS, b"full", &stop);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let talk = |visitor: &Visitor<'_>| {
+        let talk = |client: &Client<'_>| {
             let mut text = [0; 5];
-            visitor.timed().read_exact(&mut text)?;
+            client.timed().read_exact(&mut text)?;
             assert_ne!(&text, b"panic", "a mistake in a lesson");
-            visitor.timed().write_all(&text)
+            client.timed().write_all(&text)
         };
 
         thread::scope(|scope| {
@@ -318,12 +318,12 @@ mod tests {
                 let _ = TcpStream::connect(address);
                 heard
             });
-            visitors.serve(listener, talk);
+            clients.serve(listener, talk);
             let heard = guest.unwrap().join().unwrap();
             assert_eq!(heard, [&b"hello"[..], b"", b"again"]);
         });
 
-        assert_eq!(visitors.to_string(), "visitors served: 3, refused: 0");
+        assert_eq!(clients.to_string(), "clients served: 3, refused: 0");
     }
 
     #[test]
@@ -331,7 +331,7 @@ mod tests {
         let test = "a_panic_ends_one_visit_and_gives_the_place_back";
         let mut child =
             assert_cmd::Command::new(std::env::current_exe().unwrap());
-        child.args([&format!("visitors::tests::{test}"), "--exact"]);
+        child.args([&format!("clients::tests::{test}"), "--exact"]);
         child.args(["--ignored", "--nocapture"]).timeout(4 * LIMITS.timeout());
 
         let ended = child.assert().success();
