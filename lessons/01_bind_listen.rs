@@ -13,11 +13,13 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
+use std::thread;
 
 use clap::Parser;
-use first_socket::cli::Address;
-use first_socket::report::{self, Failure, Tag};
-use first_socket::shutdown::Shutdown;
+use first_socket::errors::{self, Error};
+use first_socket::events::{self, event};
+use first_socket::flags::Address;
+use first_socket::{ctrl_c, net};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 // ANCHOR_END: uses
 
@@ -37,18 +39,21 @@ struct Args {
 
 // ANCHOR: main
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
+fn run(args: &Args) -> Result<(), Error> {
     show_host();
     // No accept waits here, so Ctrl-C has no listener to wake.
-    let stop = Shutdown::on_ctrl_c(None)?;
-    let listener = listen_on_first(&args.address.resolve()?, args.backlog)
-        .map_err(|error| args.address.cannot_listen(&error))?;
-    stop.wait();
+    ctrl_c::catch(None, |_| ())?;
+    let addresses = net::resolve(&args.address)?;
+    let listener = listen_on_first(&addresses, args.backlog)
+        .map_err(|error| net::cannot_listen(&args.address, &error))?;
+    while !ctrl_c::stopping() {
+        thread::park();
+    }
     drop(listener);
-    report::event(Tag::Stopped, "the port is free again");
+    event("STOPPED", "the port is free again");
     Ok(())
 }
 // ANCHOR_END: main
@@ -68,7 +73,7 @@ fn show_host() {
         ips.push("no address".to_owned());
     }
     let ips = ips.join(", ");
-    report::event(Tag::Host, format_args!("{name}: {ips}"));
+    event("HOST", format_args!("{name}: {ips}"));
 }
 // ANCHOR_END: host
 
@@ -96,7 +101,7 @@ fn listen(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
     // A stream of bytes in both directions: TCP.
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
-    report::event(Tag::Socket, format_args!("{family}, stream (TCP)"));
+    event("SOCKET", format_args!("{family}, stream (TCP)"));
     // ANCHOR_END: socket
 
     // ANCHOR: bind
@@ -107,12 +112,12 @@ fn listen(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
     socket.set_reuse_address(true)?;
     socket.bind(&SockAddr::from(address))?;
     let bound = socket.local_addr()?.as_socket().unwrap_or(address);
-    report::event(Tag::Bound, bound);
+    event("BOUND", bound);
     // ANCHOR_END: bind
 
     // ANCHOR: listen
     socket.listen(backlog)?;
-    report::listening(bound);
+    events::listening(bound);
     Ok(socket)
 }
 // ANCHOR_END: listen

@@ -10,18 +10,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use first_socket::accept_retry::AcceptRetry;
-use first_socket::cli::Address;
-use first_socket::deadline::Timed;
-use first_socket::hang_up::hang_up;
-use first_socket::report::{self, Failure, Tag};
-use first_socket::shutdown::Shutdown;
+use first_socket::backoff::Backoff;
+use first_socket::errors::{self, Error};
+use first_socket::escape::shown;
+use first_socket::events::{self, event};
+use first_socket::flags::Address;
+use first_socket::linger::lingering_close;
+use first_socket::{ctrl_c, net};
 // ANCHOR_END: imports
 
-// ANCHOR: send_time
+// ANCHOR: send_timeout
 /// How long sending the message may take.
-const SEND_TIME: Duration = Duration::from_secs(1);
-// ANCHOR_END: send_time
+const SEND_TIMEOUT: Duration = Duration::from_millis(700);
+// ANCHOR_END: send_timeout
 
 // ANCHOR: args
 /// Greets one client after the other
@@ -38,61 +39,58 @@ struct Args {
 
 // ANCHOR: main
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 // ANCHOR_END: main
 
 // ANCHOR: listen
-fn run(args: &Args) -> Result<(), Failure> {
-    let (listener, address) = args.address.listen()?;
-    let stop = Shutdown::on_ctrl_c(Some(&listener))?;
-    report::listening(address);
+fn run(args: &Args) -> Result<(), Error> {
+    let (listener, address) = net::listen(&args.address)?;
+    ctrl_c::catch(Some(&listener), |_| ())?;
+    events::listening(address);
     // ANCHOR_END: listen
 
     // ANCHOR: accept_loop
     let message = format!("{}\r\n", args.message);
-    let mut clients: u64 = 0;
-    let mut retry = AcceptRetry::default();
+    let mut served: u64 = 0;
+    let mut backoff = Backoff::default();
     loop {
         match listener.accept() {
-            // At Ctrl-C the program connects to itself, to wake accept.
-            _ if stop.requested() => break,
-            Ok((connection, peer)) => {
-                clients += 1;
-                report::event(Tag::NewConnection, peer);
-                let ended = greet(connection, peer, &message, &stop);
-                if let Err(error) = ended {
-                    report::trouble(peer, &error);
+            // Ctrl-C wakes accept.
+            _ if ctrl_c::stopping() => break,
+            Ok((stream, peer)) => {
+                served += 1;
+                event("NEW CONNECTION", peer);
+                if let Err(error) = greet(&stream, peer, &message) {
+                    errors::log_error(peer, &error);
                 }
-                report::event(Tag::Closed, peer);
+                // The listener is another socket, and stays open.
+                drop(stream);
+                event("CLOSED", peer);
             }
-            Err(error) => retry.rest(&error, &stop),
+            Err(error) => backoff.pause(&error),
         }
     }
     // ANCHOR_END: accept_loop
     // ANCHOR: stop
     drop(listener);
-    report::event(Tag::Stopped, format!("clients served: {clients}"));
+    event("STOPPED", format!("clients served: {served}"));
     Ok(())
 }
 // ANCHOR_END: stop
 
 // ANCHOR: greet
-/// Sends the message, all of it, and closes this connection.
+/// Sends the message, all of it, and ends this connection.
 fn greet(
-    connection: TcpStream,
+    mut stream: &TcpStream,
     peer: SocketAddr,
     message: &str,
-    stop: &Shutdown,
 ) -> io::Result<()> {
-    let mut timed = Timed::new(&connection, SEND_TIME).or_stop(stop);
-    timed.write_all(message.as_bytes())?;
-    let (count, text) = (message.len(), report::shown(message.as_bytes()));
-    report::event(Tag::Sent, format_args!("{peer} {count} bytes: {text}"));
+    stream.set_write_timeout(Some(SEND_TIMEOUT))?;
+    stream.write_all(message.as_bytes())?;
+    let (count, text) = (message.len(), shown(message.as_bytes()));
+    event("SENT", format_args!("{peer} {count} bytes: {text}"));
 
-    hang_up(&connection)?;
-    // The listener is another socket, and stays open.
-    drop(connection);
-    Ok(())
+    lingering_close(stream)
 }
 // ANCHOR_END: greet

@@ -4,13 +4,14 @@
 //! `cargo run -q --bin 02_client`, while a server runs in another terminal.
 
 // ANCHOR: imports
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::process::ExitCode;
 
 use clap::Parser;
-use first_socket::cli::{Address, PATIENCE};
-use first_socket::deadline::Timed;
-use first_socket::report::{self, Failure, Printer};
+use first_socket::errors::{self, Error};
+use first_socket::escape::print;
+use first_socket::flags::Address;
+use first_socket::net;
 // ANCHOR_END: imports
 
 // ANCHOR: chunk
@@ -29,25 +30,24 @@ struct Args {
 
 // ANCHOR: main
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 // ANCHOR_END: main
 
 // ANCHOR: connect
-fn run(args: &Args) -> Result<(), Failure> {
-    let connection = args.address.connect()?;
-    let mut printer = Printer::default();
+fn run(args: &Args) -> Result<(), Error> {
+    let mut stream = net::connect(&args.address)?;
     let mut chunk = [0; CHUNK];
     // ANCHOR_END: connect
     // ANCHOR: read_loop
     loop {
-        let count = Timed::new(&connection, PATIENCE)
-            .read(&mut chunk)
-            .map_err(|error| args.address.went_away(&error))?;
-        if count == 0 {
-            return Ok(());
+        match stream.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(count) => print(&chunk[..count])?,
+            // Ctrl-Z and `fg` interrupt a read with a time-out: signal(7).
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(net::disconnected(&args.address, &error)),
         }
-        printer.print(&chunk[..count])?;
     }
 }
 // ANCHOR_END: read_loop

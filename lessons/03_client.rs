@@ -8,28 +8,27 @@
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
-use std::thread::Builder;
-use std::time::Duration;
+use std::thread::{self, Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
-use first_socket::cli::{Address, PATIENCE};
-use first_socket::deadline::Timed;
-use first_socket::report::{self, Failure, Printer};
+use first_socket::errors::{self, Error, is_timeout};
+use first_socket::escape::print;
+use first_socket::flags::Address;
+use first_socket::net;
 // ANCHOR_END: uses
 
 // ANCHOR: limits
 /// The most bytes that one read takes.
 const CHUNK: usize = 1024;
 
-/// When the server has closed: how long the speaking thread may take to end.
-const LAST_WORD: Duration = Duration::from_millis(500);
+/// When the server has closed: how long our last words may take.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 // ANCHOR_END: limits
 
 // ANCHOR: flags
 /// Says lines to a server and prints what comes back
-#[derive(Parser, Clone)]
+#[derive(Clone, Parser)]
 struct Args {
     #[command(flatten)]
     address: Address,
@@ -41,97 +40,88 @@ struct Args {
 
 // ANCHOR: main
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 // ANCHOR_END: main
 
-// ANCHOR: connect
-fn run(args: &Args) -> Result<(), Failure> {
-    let connection = Arc::new(args.address.connect()?);
-    let (tell, told) = mpsc::channel();
-    // ANCHOR_END: connect
+// ANCHOR: run
+fn run(args: &Args) -> Result<(), Error> {
+    let advice = "Close some programs, and try again.";
+    let stream = net::connect(&args.address)?;
+    let failed = |error| Error::new("cannot start to speak", &error, advice);
+    let clone = stream.try_clone().map_err(failed)?;
 
-    // ANCHOR: speak
     // One thread speaks while this one listens: neither waits for the other.
-    // It may outlive `run`, so it has its own share of what it needs.
-    let (speaker, words) = (Arc::clone(&connection), args.clone());
-    let speak = move || {
-        let ended = say(&speaker, &words);
-        // This ends our side; after a failure, both sides.
-        let how = if ended.is_ok() { Shutdown::Write } else { Shutdown::Both };
-        let _ = tell.send(ended);
-        let _ = speaker.shutdown(how);
-    };
-    // ANCHOR_END: speak
-    // ANCHOR: spawn
-    Builder::new().spawn(speak).map_err(|error| {
-        let why = report::why(&error);
-        Failure::new(
-            "cannot start a thread",
-            why,
-            "Close some programs, and try again.",
-        )
-    })?;
-    listen(&connection, &told, &args.address)
+    let words = args.clone();
+    let speaker =
+        Builder::new().spawn(move || speak(clone, &words)).map_err(failed)?;
+    listen(stream, speaker, &args.address)
 }
-// ANCHOR_END: spawn
+// ANCHOR_END: run
 
-// ANCHOR: say
-/// Says each text as a line, or each line of stdin.
-fn say(mut connection: &TcpStream, args: &Args) -> Result<(), Failure> {
-    let went_away = |error| args.address.went_away(&error);
-    for text in &args.text {
-        let line = format!("{text}\n");
-        connection.write_all(line.as_bytes()).map_err(went_away)?;
-    }
-    let mut stdin = io::stdin().lock();
-    let mut line = Vec::new();
-    while args.text.is_empty() {
-        line.clear();
-        let count = stdin.read_until(b'\n', &mut line).map_err(|error| {
-            let why = report::why(&error);
-            Failure::new(
-                "cannot read stdin",
-                why,
-                "Say it with arguments instead: 03_client hello.",
-            )
-        })?;
-        if count == 0 {
-            break;
-        }
-        connection.write_all(&line).map_err(went_away)?;
-    }
-    Ok(())
+// ANCHOR: speak
+/// Says each text as a line, or each line of stdin; then ends our side.
+fn speak(mut stream: TcpStream, args: &Args) -> Result<(), Error> {
+    let said = match args.text.as_slice() {
+        [] => say_stdin(&mut stream, &args.address),
+        texts => stream
+            .write_all((texts.join("\n") + "\n").as_bytes())
+            .map_err(|error| net::disconnected(&args.address, &error)),
+    };
+    // If this fails the connection is gone: the listening thread says so.
+    let _ = stream.shutdown(Shutdown::Write);
+    said
 }
-// ANCHOR_END: say
+
+fn say_stdin(stream: &mut TcpStream, address: &Address) -> Result<(), Error> {
+    let advice = "Say it with arguments instead: 03_client hello.";
+    let mut stdin = io::stdin().lock();
+    loop {
+        let mut line = Vec::new();
+        let read = stdin.read_until(b'\n', &mut line);
+        match read {
+            Ok(0) => return Ok(()),
+            Ok(_) => stream
+                .write_all(&line)
+                .map_err(|error| net::disconnected(address, &error))?,
+            Err(error) => {
+                return Err(Error::new("cannot read stdin", &error, advice));
+            }
+        }
+    }
+}
+// ANCHOR_END: speak
 
 // ANCHOR: listen
 /// Prints what the server says, until it closes the connection.
 fn listen(
-    connection: &TcpStream,
-    told: &Receiver<Result<(), Failure>>,
+    mut stream: TcpStream,
+    speaker: JoinHandle<Result<(), Error>>,
     address: &Address,
-) -> Result<(), Failure> {
-    let mut printer = Printer::default();
+) -> Result<(), Error> {
     let mut chunk = [0; CHUNK];
-    // How speaking ended, once it has.
-    let mut said = None;
     loop {
-        match Timed::new(connection, PATIENCE).read(&mut chunk) {
-            Ok(0) => {
-                let said = said.or_else(|| told.recv_timeout(LAST_WORD).ok());
-                let cut = address.went_away(&ErrorKind::UnexpectedEof.into());
-                return said.unwrap_or(Err(cut));
-            }
-            Ok(count) => printer.print(&chunk[..count])?,
+        match stream.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(count) => print(&chunk[..count])?,
+            // Ctrl-Z and `fg` interrupt a read with a time-out: signal(7).
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             // Silence is no trouble while somebody may be typing.
-            Err(error)
-                if error.kind() == ErrorKind::TimedOut && said.is_none() =>
-            {
-                said = told.try_recv().ok();
-            }
-            Err(error) => return Err(address.went_away(&error)),
+            Err(error) if is_timeout(&error) && !speaker.is_finished() => {}
+            Err(error) => return Err(net::disconnected(address, &error)),
         }
     }
+    // The server has ended; so does the speaker, if all is said.
+    let end = Instant::now() + LAST_WORDS;
+    while !speaker.is_finished() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(10));
+    }
+    if speaker.is_finished()
+        && let Ok(said) = speaker.join()
+    {
+        return said;
+    }
+    // We had more to say.
+    Err(net::disconnected(address, &ErrorKind::UnexpectedEof.into()))
 }
 // ANCHOR_END: listen

@@ -11,10 +11,10 @@ use std::net::TcpStream;
 use std::process::ExitCode;
 
 use clap::Parser;
-use first_socket::cli::{Address, PATIENCE};
-use first_socket::deadline::Timed;
-use first_socket::message;
-use first_socket::report::{self, Failure, Printer};
+use first_socket::errors::{self, Error};
+use first_socket::escape::print;
+use first_socket::flags::Address;
+use first_socket::{message, net};
 // ANCHOR_END: uses
 
 // ANCHOR: args
@@ -37,53 +37,45 @@ struct Args {
 
 // ANCHOR: main
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 // ANCHOR_END: main
 
 // ANCHOR: run
-fn run(args: &Args) -> Result<(), Failure> {
-    let connection = args.address.connect()?;
-    let mut printer = Printer::default();
+fn run(args: &Args) -> Result<(), Error> {
+    let mut stream = net::connect(&args.address)?;
     if args.text.is_empty() {
         for line in io::stdin().lines() {
             let line = line.map_err(|error| {
                 let advice = "Give lines of UTF-8 text.";
-                Failure::new("cannot read stdin", report::why(&error), advice)
+                Error::new("cannot read stdin", &error, advice)
             })?;
-            converse(&connection, &mut printer, args, &line)?;
+            ask(&mut stream, args, &line)?;
         }
     }
     for text in &args.text {
-        converse(&connection, &mut printer, args, text)?;
+        ask(&mut stream, args, text)?;
     }
     Ok(())
 }
 // ANCHOR_END: run
 
-// ANCHOR: converse
+// ANCHOR: ask
 /// Sends one message, waits for its reply and prints it as a line.
-fn converse(
-    connection: &TcpStream,
-    printer: &mut Printer,
-    args: &Args,
-    text: &str,
-) -> Result<(), Failure> {
-    let went_away = |error| args.address.went_away(&error);
-    let mut timed = Timed::new(connection, PATIENCE);
-    let sent = message::write(&mut timed, text.as_bytes());
+fn ask(stream: &mut TcpStream, args: &Args, text: &str) -> Result<(), Error> {
+    let sent = message::write(stream, text.as_bytes());
 
     // Even if not all could be sent: the server may have said why.
-    let reply = message::read(&mut timed, args.max_message);
-    if let Ok(Some(reply)) = &reply {
-        printer.print(reply)?;
-        printer.print(b"\n")?;
-    }
-    sent.map_err(went_away)?;
-    match reply {
-        Ok(Some(_)) => Ok(()),
-        Ok(None) => Err(went_away(ErrorKind::UnexpectedEof.into())),
-        Err(error) => Err(went_away(error.into())),
-    }
+    let reply = message::read(stream, args.max_message);
+    let ended = match reply {
+        Ok(Some(mut reply)) => {
+            reply.push(b'\n');
+            print(&reply)?;
+            sent
+        }
+        Ok(None) => sent.and(Err(ErrorKind::UnexpectedEof.into())),
+        Err(error) => sent.and(Err(error)),
+    };
+    ended.map_err(|error| net::disconnected(&args.address, &error))
 }
-// ANCHOR_END: converse
+// ANCHOR_END: ask

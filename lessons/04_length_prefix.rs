@@ -11,11 +11,13 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use first_socket::cli::{Address, Limits};
-use first_socket::clients::{Client, Clients, FULL};
-use first_socket::message;
-use first_socket::report::{self, Failure, Tag};
-use first_socket::shutdown::Shutdown;
+use first_socket::connection::Connection;
+use first_socket::errors::{self, Error};
+use first_socket::escape::shown;
+use first_socket::events::{self, event};
+use first_socket::flags::{Address, Limits};
+use first_socket::server::Server;
+use first_socket::{message, net};
 // ANCHOR_END: uses
 
 // ANCHOR: args
@@ -36,46 +38,48 @@ struct Args {
 
 // ANCHOR: main
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 // ANCHOR_END: main
 
 // ANCHOR: run
-fn run(args: &Args) -> Result<(), Failure> {
-    let (listener, address) = args.address.listen()?;
-    let stop = Shutdown::on_ctrl_c(Some(&listener))?;
-    report::listening(address);
+fn run(args: &Args) -> Result<(), Error> {
+    let (listener, address) = net::listen(&args.address)?;
+    let server = Server::new(&listener, &args.limits)?;
+    events::listening(address);
 
-    let full = message::framed(format!("ERROR {FULL}").as_bytes());
-    let clients = Clients::new(&args.limits, &full, &stop);
-    clients.serve(listener, |client| {
+    // The loop of lesson 03: a thread for each client.
+    let full = message::framed(b"ERROR Server is full.");
+    server.run(listener, &full, |client| {
         // A header that is refused is answered, then the connection closes.
-        let ended = converse(client, args.max_message);
-        message::answer_refusal(&mut client.timed(), ended)
+        let ended = answer_all(client, args.max_message);
+        client.set_deadline();
+        message::answer_refusal(client, &ended);
+        ended
     });
-    report::event(Tag::Stopped, &clients);
+    event("STOPPED", server.totals());
     Ok(())
 }
 // ANCHOR_END: run
 
-// ANCHOR: converse
+// ANCHOR: answer_all
 /// Answers one message after the other, until the client ends its side.
-fn converse(client: &Client<'_>, limit: u64) -> io::Result<()> {
+fn answer_all(client: &mut Connection<'_>, limit: u64) -> io::Result<()> {
     loop {
         // The time-out holds twice: until a message begins, and for all of it.
-        client.timed().wait()?;
-        let body = message::read(&mut client.timed(), limit)?;
-        let Some(body) = body else {
+        client.set_deadline();
+        let Some(body) = message::read(client, limit)? else {
             return Ok(());
         };
-        client.event(Tag::Received, describe(&body));
+        client.event("RECEIVED", describe(&body));
 
         let reply = answer(&body);
-        message::write(&mut client.timed(), reply.as_bytes())?;
-        client.event(Tag::Sent, describe(reply.as_bytes()));
+        client.set_deadline();
+        message::write(client, reply.as_bytes())?;
+        client.event("SENT", describe(reply.as_bytes()));
     }
 }
-// ANCHOR_END: converse
+// ANCHOR_END: answer_all
 
 // ANCHOR: answer
 /// The reply to a message.
@@ -95,6 +99,6 @@ fn answer(body: &[u8]) -> String {
 
 // ANCHOR: describe
 fn describe(body: &[u8]) -> String {
-    format!("{} bytes: {}", body.len(), report::shown(body))
+    format!("{} bytes: {}", body.len(), shown(body))
 }
 // ANCHOR_END: describe

@@ -13,17 +13,22 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use first_socket::cli::{Address, PATIENCE};
-use first_socket::deadline::Timed;
+use first_socket::errors::{self, Error, why};
+use first_socket::escape::{escaped, print};
+use first_socket::events::remark;
+use first_socket::flags::Address;
 use first_socket::message;
-use first_socket::report::{self, Failure, Printer, Tag};
+use first_socket::net::{self, CLIENT_TIMEOUT};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 /// The most bytes that are read and sent at once, however large the file.
 const CHUNK: usize = 256 * 1024;
 
 /// How long a receipt may take: the content must be on the server's disk.
-const DISK_TIME: Duration = Duration::from_secs(600);
+const DISK_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// When the server gives up: how long it may take to say why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What the progress bar shows; it is drawn on a terminal only.
 const BAR: &str = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}";
@@ -42,13 +47,12 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
-    let connection = args.address.connect()?;
-    let printer = Printer::default();
-    let mut sender = Sender { connection, address: &args.address, printer };
+fn run(args: &Args) -> Result<(), Error> {
+    let stream = net::connect(&args.address)?;
+    let mut sender = Sender { stream, address: &args.address };
     let mut saved = 0;
     for path in &args.files {
         if sender.send(path)? {
@@ -58,9 +62,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     if saved == args.files.len() {
         return Ok(());
     }
-    Err(Failure::new(
+    Err(Error::new(
         "not every file has arrived",
-        format!("{saved} of {} are saved", args.files.len()),
+        &io::Error::other(format!("{saved} of {} are saved", args.files.len())),
         "The lines above say why. Send only the others again.",
     ))
 }
@@ -68,64 +72,75 @@ fn run(args: &Args) -> Result<(), Failure> {
 
 // ANCHOR: send
 struct Sender<'a> {
-    connection: TcpStream,
+    stream: TcpStream,
     address: &'a Address,
-    printer: Printer,
 }
 
 impl Sender<'_> {
     /// Offers one file, sends its content, and waits for the receipt. Returns
     /// whether the file is saved; an error ends the connection.
-    fn send(&mut self, path: &Path) -> Result<bool, Failure> {
+    fn send(&mut self, path: &Path) -> Result<bool, Error> {
         let (name, mut file, size) = match open(path) {
             Ok(opened) => opened,
             Err(error) => {
-                let shown =
-                    report::escaped(path.as_os_str().as_encoded_bytes());
-                let text = format!("{shown}: {}", report::why(&error));
-                report::remark(Tag::Error, text);
+                let shown = escaped(path.as_os_str().as_encoded_bytes());
+                remark("ERROR", format!("{shown}: {}", why(&error)));
                 return Ok(false);
             }
         };
         // Name and size leave in one write: see `message::write`.
         let mut offer = message::framed(name.as_bytes());
         offer.extend_from_slice(message::header(size).as_bytes());
-        self.write(&offer)?;
-        if self.hear(PATIENCE)? != b"READY" {
+        let offered = self.stream.write_all(&offer);
+        offered.map_err(|e| net::disconnected(self.address, &e))?;
+        if self.hear(CLIENT_TIMEOUT)? != b"READY" {
             return Ok(false);
         }
         self.send_content(name, &mut file, size)?;
-        let shown = report::escaped(name.as_bytes());
-        report::remark(Tag::Sent, format!("{size} bytes of {shown}"));
-        Ok(self.hear(DISK_TIME)?.starts_with(b"SAVED "))
+        let shown = escaped(name.as_bytes());
+        remark("SENT", format!("{size} bytes of {shown}"));
+        // Only this is a receipt: it might be for something else.
+        let receipt = format!("SAVED {size} {name}");
+        Ok(self.hear(DISK_TIMEOUT)? == receipt.as_bytes())
     }
     // ANCHOR_END: send
 
     // ANCHOR: content
     /// Sends `size` bytes of `file`; no more, even if it grows meanwhile.
     fn send_content(
-        &self,
+        &mut self,
         name: &str,
         file: &mut File,
         size: u64,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         let style = ProgressStyle::with_template(BAR)
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(size)
             .with_style(style)
-            .with_message(report::escaped(name.as_bytes()))
+            .with_message(escaped(name.as_bytes()))
             .with_finish(ProgressFinish::AndClear);
         let mut chunk = vec![0; CHUNK];
         let mut sent = 0;
         while sent < size {
             let count = match file.take(size - sent).read(&mut chunk) {
-                Ok(0) => return Err(cannot_read(name, "it became shorter")),
-                Ok(count) => count,
-                Err(error) => {
-                    return Err(cannot_read(name, &report::why(&error)));
+                Ok(0) => {
+                    let error = io::Error::other("it became shorter");
+                    return Err(cannot_read(name, &error));
                 }
+                Ok(count) => count,
+                Err(error) => return Err(cannot_read(name, &error)),
             };
-            self.write(&chunk[..count])?;
+            // An answer has its time when all is sent. One that comes sooner
+            // says why the server gives up; and so may one behind a failure.
+            let ended = if self.is_answering() {
+                Err(io::Error::other("it did not wait for the whole content"))
+            } else {
+                self.stream.write_all(&chunk[..count])
+            };
+            if let Err(error) = ended {
+                let _ = self.hear(LAST_WORDS);
+                return Err(net::disconnected(self.address, &error));
+            }
             sent += count as u64;
             bar.inc(count as u64);
         }
@@ -134,21 +149,27 @@ impl Sender<'_> {
     // ANCHOR_END: content
 
     // ANCHOR: wire
-    fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
-        Timed::new(&self.connection, PATIENCE)
-            .write_all(bytes)
-            .map_err(|error| self.address.went_away(&error))
+    /// Whether the server has said something, or has ended its side.
+    fn is_answering(&self) -> bool {
+        // A non-blocking peek takes nothing, and does not wait.
+        let _ = self.stream.set_nonblocking(true);
+        let peeked = self.stream.peek(&mut [0]);
+        let _ = self.stream.set_nonblocking(false);
+        peeked.is_ok()
     }
 
     /// Reads one reply, and prints it as a line.
-    fn hear(&mut self, patience: Duration) -> Result<Vec<u8>, Failure> {
-        let mut timed = Timed::new(&self.connection, patience);
-        let reply = message::read(&mut timed, message::DEFAULT_LIMIT)
-            .map_err(io::Error::from)
-            .and_then(|reply| reply.ok_or(ErrorKind::UnexpectedEof.into()))
-            .map_err(|error| self.address.went_away(&error))?;
-        self.printer.print(&reply)?;
-        self.printer.print(b"\n")?;
+    fn hear(&mut self, time: Duration) -> Result<Vec<u8>, Error> {
+        // If this fails the connection is gone, as the read will say.
+        let _ = self.stream.set_read_timeout(Some(time));
+        let limit = message::DEFAULT_LIMIT;
+        let reply = match message::read(&mut self.stream, limit) {
+            Ok(Some(reply)) => Ok(reply),
+            Ok(None) => Err(ErrorKind::UnexpectedEof.into()),
+            Err(error) => Err(error),
+        };
+        let reply = reply.map_err(|e| net::disconnected(self.address, &e))?;
+        print(&[&reply[..], b"\n"].concat())?;
         Ok(reply)
     }
 }
@@ -156,19 +177,17 @@ impl Sender<'_> {
 
 // ANCHOR: file
 /// The server waits for bytes that do not exist: the connection must end.
-fn cannot_read(name: &str, why: &str) -> Failure {
-    let shown = report::escaped(name.as_bytes());
-    let what = format!("cannot read {shown} to its end");
-    Failure::new(what, why, "Send it again while nothing changes it.")
+fn cannot_read(name: &str, error: &io::Error) -> Error {
+    let what = format!("cannot read {} to its end", escaped(name.as_bytes()));
+    Error::new(what, error, "Send it again while nothing changes it.")
 }
 
 /// The name, the opened file and its size.
 fn open(path: &Path) -> io::Result<(&str, File, u64)> {
     // A pipe or a device has no size, and opening one may wait for ever.
     if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other(
-            "this is a folder or a device, not a file",
-        ));
+        let why = "this is a folder or a device, not a file";
+        return Err(io::Error::other(why));
     }
     let name = path.file_name().and_then(OsStr::to_str);
     let name = name.ok_or(io::Error::other("the name is not UTF-8"))?;

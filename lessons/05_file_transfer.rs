@@ -11,11 +11,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use first_socket::cli::{Address, Limits};
-use first_socket::clients::{Client, Clients, FULL};
+use first_socket::connection::Connection;
+use first_socket::errors::{self, Error, why};
+use first_socket::escape::shown;
+use first_socket::events::{self, event};
+use first_socket::flags::{Address, Limits};
 use first_socket::message::{self, cut};
-use first_socket::report::{self, Failure, Tag};
-use first_socket::shutdown::Shutdown;
+use first_socket::server::Server;
+use first_socket::{ctrl_c, files, net};
 
 /// The most bytes that are read and written at once, however large the file.
 const CHUNK: usize = 256 * 1024;
@@ -24,7 +27,7 @@ const CHUNK: usize = 256 * 1024;
 const LONGEST_NAME: usize = 255;
 
 /// The longest message that is read as a name. A name over [`LONGEST_NAME`]
-/// but within this is refused, and the visit goes on.
+/// but within this is refused, and the client may go on.
 const NAME_LIMIT: u64 = 4096;
 
 /// What Windows does not allow in a name; `/` and `\\` separate folders.
@@ -51,100 +54,89 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
+fn run(args: &Args) -> Result<(), Error> {
     fs::create_dir_all(&args.dir).map_err(|error| {
         let what = format!("cannot make the folder {}", args.dir.display());
-        Failure::new(what, report::why(&error), "Choose another with --dir.")
+        Error::new(what, &error, "Choose another with --dir.")
     })?;
-    let (listener, address) = args.address.listen()?;
-    let stop = Shutdown::on_ctrl_c(Some(&listener))?;
-    report::listening(address);
+    files::survive_size_limit();
+    let (listener, address) = net::listen(&args.address)?;
+    let server = Server::new(&listener, &args.limits)?;
+    events::listening(address);
 
-    let full = message::framed(format!("ERROR {FULL}").as_bytes());
-    let clients = Clients::new(&args.limits, &full, &stop);
-    clients.serve(listener, |client| {
+    let full = message::framed(b"ERROR Server is full.");
+    server.run(listener, &full, |client| {
         let ended = take_files(client, args);
-        message::answer_refusal(&mut client.timed(), ended)
+        client.set_deadline();
+        message::answer_refusal(client, &ended);
+        ended
     });
-    report::event(Tag::Stopped, &clients);
+    event("STOPPED", server.totals());
     Ok(())
 }
 // ANCHOR_END: run
 
-// ANCHOR: visit
+// ANCHOR: take_files
 /// Why a file is not saved.
-enum Trouble {
+enum UploadError {
     /// Its sender hears why, and may offer the next one.
     File(io::Error),
-    /// The connection failed or ended: the conversation cannot go on.
+    /// The connection failed or ended.
     Connection(io::Error),
 }
 
 /// Takes one file after the other, until the client ends its side.
-fn take_files(client: &Client<'_>, args: &Args) -> io::Result<()> {
-    while let Some((name, size)) = read_offer(client)? {
+fn take_files(client: &mut Connection<'_>, args: &Args) -> io::Result<()> {
+    loop {
+        // The time-out holds for name and size together.
+        client.set_deadline();
+        let Some(name) = message::read(client, NAME_LIMIT)? else {
+            return Ok(());
+        };
+        let Some(size) = message::read_header(client, u64::MAX)? else {
+            return Err(cut("size", 0, message::HEADER as u64));
+        };
         let offer = format!("{size} {}", String::from_utf8_lossy(&name));
-        let shown = report::shown(offer.as_bytes());
-        client.event(Tag::Received, format!("offer: {shown}"));
+        let text = shown(offer.as_bytes());
+        client.event("RECEIVED", format!("offer: {text}"));
 
         let (tag, word, text) = match take_file(client, args, &name, size) {
-            Ok(()) => (Tag::Saved, "SAVED", offer),
-            Err(Trouble::File(e)) => (Tag::Refused, "ERROR", report::why(&e)),
-            Err(Trouble::Connection(error)) => return Err(error),
+            Ok(()) => ("SAVED", "SAVED", offer),
+            Err(UploadError::File(e)) => ("REFUSED", "ERROR", why(&e)),
+            Err(UploadError::Connection(error)) => return Err(error),
         };
-        client.event(tag, report::shown(text.as_bytes()));
+        client.event(tag, shown(text.as_bytes()));
         let answer = format!("{word} {text}");
-        message::write(&mut client.timed(), answer.as_bytes())?;
-    }
-    Ok(())
-}
-// ANCHOR_END: visit
-
-// ANCHOR: offer
-/// Reads a name and a size, or `None` when the client has ended.
-fn read_offer(client: &Client<'_>) -> io::Result<Option<(Vec<u8>, u64)>> {
-    client.timed().wait()?;
-    let mut timed = client.timed();
-    let Some(name) = message::read(&mut timed, NAME_LIMIT)? else {
-        return Ok(None);
-    };
-    match message::read_header(&mut timed, u64::MAX)? {
-        Some(size) => Ok(Some((name, size))),
-        None => Err(cut("size", 0, message::HEADER as u64)),
+        client.set_deadline();
+        message::write(client, answer.as_bytes())?;
     }
 }
-// ANCHOR_END: offer
+// ANCHOR_END: take_files
 
-// ANCHOR: save
+// ANCHOR: take_file
 /// Judges an offer, takes the content, and gives the file its name.
 fn take_file(
-    client: &Client<'_>,
+    client: &mut Connection<'_>,
     args: &Args,
     name: &[u8],
     size: u64,
-) -> Result<(), Trouble> {
-    let path = judge(args, name, size).map_err(Trouble::File)?;
-    // When it is dropped, the temporary file is removed: after a cut, a full
-    // disk, Ctrl-C or a panic. Only a killed server leaves it behind.
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".first-socket-").suffix(".part");
-    let part = builder.make_in(&args.dir, |path| File::create_new(path));
-    let mut part = part.map_err(Trouble::File)?;
-
-    message::write(&mut client.timed(), b"READY")
-        .map_err(Trouble::Connection)?;
-    take_content(client, size, part.as_file_mut())?;
-
-    // First the bytes, then the name: a file under its name is whole, even
-    // after a power cut (fsync(2)). Ctrl-C does not interrupt this.
-    part.as_file().sync_all().map_err(Trouble::File)?;
-    let kept = part.persist_noclobber(path);
-    kept.map(drop).map_err(|error| Trouble::File(error.error))
+) -> Result<(), UploadError> {
+    let path = judge(args, name, size).map_err(UploadError::File)?;
+    let mut part = files::temporary(&args.dir).map_err(UploadError::File)?;
+    if let Err(error) = take_content(client, size, part.as_file_mut()) {
+        files::remove(part);
+        return Err(error);
+    }
+    // Now it gets its name, all at once, if nobody else has taken it.
+    part.persist_noclobber(path).map(drop).map_err(|error| {
+        files::remove(error.file);
+        UploadError::File(error.error)
+    })
 }
-// ANCHOR_END: save
+// ANCHOR_END: take_file
 
 // ANCHOR: judge
 /// Where the file is to stand, if name and size are acceptable.
@@ -165,19 +157,21 @@ fn judge(args: &Args, name: &[u8], size: u64) -> io::Result<PathBuf> {
 // ANCHOR_END: judge
 
 // ANCHOR: content
-/// Copies `size` bytes from the connection to a file.
+/// Says READY, and copies `size` bytes from the connection to the disk.
 fn take_content(
-    client: &Client<'_>,
+    client: &mut Connection<'_>,
     size: u64,
     file: &mut File,
-) -> Result<(), Trouble> {
+) -> Result<(), UploadError> {
+    message::write(client, b"READY").map_err(UploadError::Connection)?;
     let (mut chunk, mut got, mut written) = (vec![0; CHUNK], 0, Ok(()));
     while got < size {
         // Not a byte more than this file has: the next offer follows it.
-        let count = client.timed().take(size - got).read(&mut chunk);
-        let count = count.map_err(Trouble::Connection)?;
+        client.set_deadline();
+        let read = client.take(size - got).read(&mut chunk);
+        let count = read.map_err(UploadError::Connection)?;
         if count == 0 {
-            return Err(Trouble::Connection(cut("content", got, size)));
+            return Err(UploadError::Connection(cut("content", got, size)));
         }
         got += count as u64;
         // If the disk fails, the rest is read and dropped: the client sends
@@ -189,7 +183,15 @@ fn take_content(
             let _ = file.set_len(0);
         }
     }
-    written.map_err(Trouble::File)
+    if ctrl_c::stopping() {
+        // Nobody can be told any more that it is saved.
+        return Err(UploadError::Connection(
+            ErrorKind::ConnectionAborted.into(),
+        ));
+    }
+    // First the bytes, then the name: a file under its name is whole, even
+    // after a power cut (fsync(2)).
+    written.and_then(|()| file.sync_all()).map_err(UploadError::File)
 }
 // ANCHOR_END: content
 
@@ -205,21 +207,11 @@ fn safe_name(name: &[u8]) -> io::Result<&str> {
     } else if name.ends_with(['.', ' ']) {
         // This refuses `.` and `..`, too.
         "the name ends with a dot or a space"
-    } else if is_device(name) {
+    } else if files::is_device(name) {
         "Windows reserves the name for a device"
     } else {
         return Ok(name);
     };
     Err(io::Error::other(why))
-}
-
-/// On Windows these are devices, in every folder and with any extension: see
-/// "Naming Files, Paths, and Namespaces" in Microsoft's manual.
-fn is_device(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or(name);
-    let stem = stem.trim_end_matches(' ').to_ascii_uppercase();
-    let digit = |c: char| c.is_ascii_digit() || "¹²³".contains(c);
-    matches!(&*stem, "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
-        || matches!(stem.strip_suffix(digit), Some("COM" | "LPT"))
 }
 // ANCHOR_END: name

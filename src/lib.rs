@@ -1,27 +1,33 @@
 //! The code that the lessons of first-socket share.
 //!
 //! A lesson is one file in `lessons/`. What a later lesson needs again is
-//! here, in two groups.
+//! here, one job a file.
 //!
 //! Ideas, each explained line by line in the chapter that brings it:
 //!
-//! - [`deadline`] and [`hang_up`] (chapter 02): a wait that ends, and the
-//!   orderly close;
-//! - [`clients`] and [`accept_retry`] (chapter 03): a thread for each, a
-//!   limit, an end, and a rest when `accept` fails;
-//! - [`message`] (chapter 04): the length-prefixed message.
+//! - [`linger`] (chapter 02): a close that loses nothing;
+//! - [`server`] and [`connection`] (chapter 03): the table of open
+//!   connections, and what one of them is; its deadline (chapter 04);
+//! - [`message`] (chapter 04): the length-prefixed message;
+//! - [`files`] (chapter 05): a file without a name until it is complete.
 //!
 //! The rest, which is no lesson:
 //!
-//! - [`cli`] gives `--host`, `--port` and the limits, as flags;
-//! - [`report`] prints events, and errors that say what to do;
-//! - [`shutdown`] turns Ctrl-C into a flag.
+//! - [`flags`] and [`net`]: `--host`, `--port` and the limits; listen and
+//!   connect;
+//! - [`events`], [`errors`] and [`escape`]: what a program prints;
+//! - [`ctrl_c`] and [`backoff`]: what ends `accept`, and what to do when it
+//!   fails.
 
-pub mod accept_retry;
-pub mod cli;
-pub mod clients;
-pub mod deadline;
-pub mod hang_up;
+pub mod backoff;
+pub mod connection;
+pub mod ctrl_c;
+pub mod errors;
+pub mod escape;
+pub mod events;
+pub mod files;
+pub mod flags;
+pub mod linger;
 pub mod message;
-pub mod report;
-pub mod shutdown;
+pub mod net;
+pub mod server;

@@ -5,19 +5,16 @@
 //! spaces.
 
 // ANCHOR: start
-use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 
-use crate::report;
+use crate::errors::why;
+use crate::escape::shown;
 
 /// The size of a header, in bytes.
 pub const HEADER: usize = 64;
 
 /// The longest body that is taken unless told otherwise, in bytes: 1 MiB.
 pub const DEFAULT_LIMIT: u64 = 1024 * 1024;
-
-/// How many bytes are allocated before the first one has come.
-const FIRST_BYTES: u64 = 4 * 1024;
 // ANCHOR_END: start
 
 // ANCHOR: write
@@ -32,7 +29,6 @@ pub fn write(writer: &mut impl Write, body: &[u8]) -> io::Result<()> {
 }
 
 /// A whole message: the header and `body`.
-#[must_use]
 pub fn framed(body: &[u8]) -> Vec<u8> {
     let mut bytes = header(body.len() as u64).into_bytes();
     bytes.extend_from_slice(body);
@@ -40,7 +36,6 @@ pub fn framed(body: &[u8]) -> Vec<u8> {
 }
 
 /// The header for a body of `length` bytes.
-#[must_use]
 pub fn header(length: u64) -> String {
     format!("{length:<HEADER$}")
 }
@@ -51,15 +46,14 @@ pub fn header(length: u64) -> String {
 /// when the peer ended between two messages.
 ///
 /// # Errors
-/// [`Error::Cut`] when the bytes end inside the message or a read fails,
-/// [`Error::Refused`] when the header is not a length or is over `limit`.
-pub fn read(
-    reader: &mut impl Read,
-    limit: u64,
-) -> Result<Option<Vec<u8>>, Error> {
-    match read_header(reader, limit)? {
-        Some(length) => take(reader, length, "body").map(Some),
-        None => Ok(None),
+/// [`ErrorKind::InvalidData`] when the header is not a length or is over
+/// `limit`, [`ErrorKind::UnexpectedEof`] when the bytes end inside the
+/// message, and those of the reader.
+pub fn read(reader: &mut impl Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(length) = read_header(reader, limit)? else { return Ok(None) };
+    match take(reader, length, "body")? {
+        Some(body) => Ok(Some(body)),
+        None => Err(cut("body", 0, length)),
     }
 }
 // ANCHOR_END: read
@@ -73,157 +67,77 @@ pub fn read(
 pub fn read_header(
     reader: &mut impl Read,
     limit: u64,
-) -> Result<Option<u64>, Error> {
-    let header = match take(reader, HEADER as u64, "header") {
-        Err(Error::Cut { got: 0, why: None, .. }) => return Ok(None),
-        header => header?,
+) -> io::Result<Option<u64>> {
+    let Some(header) = take(reader, HEADER as u64, "header")? else {
+        return Ok(None);
     };
-    let Some(digits) = digits(&header) else {
-        return Err(Error::Refused(Refusal::NotALength(header)));
-    };
-    // A number that is too long for a u64 is over every limit.
+    let refused =
+        |why: String| Err(io::Error::new(ErrorKind::InvalidData, why));
+    let digits = str::from_utf8(&header).unwrap_or_default();
+    let digits = digits.trim_end_matches(' ');
+    // `str::parse` alone is not strict enough: it takes `+5` for a number.
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return refused(format!("not a length: {}", shown(&header)));
+    }
     match digits.parse() {
         Ok(length) if length <= limit => Ok(Some(length)),
-        _ => {
-            let length = digits.to_owned();
-            Err(Error::Refused(Refusal::TooLong { length, limit }))
-        }
+        // A number that is too long for a u64 is over every limit.
+        _ => refused(format!("{digits} bytes are over the limit of {limit}")),
     }
-}
-
-/// The digits of a header. `str::parse` alone is not strict enough: it takes
-/// `+5` for a number.
-fn digits(header: &[u8]) -> Option<&str> {
-    let text = str::from_utf8(header).ok()?.trim_end_matches(' ');
-    let number =
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    number.then_some(text)
 }
 // ANCHOR_END: read_header
 
 // ANCHOR: take
-/// Reads exactly `of` bytes, in as many reads as it takes.
+/// Reads exactly `of` bytes, in as many reads as it takes, or `None` when the
+/// peer ended before the first.
 fn take(
     reader: &mut impl Read,
     of: u64,
-    part: &'static str,
-) -> Result<Vec<u8>, Error> {
+    part: &str,
+) -> io::Result<Option<Vec<u8>>> {
     // A length is only a claim: the vector grows as the bytes come.
-    let mut bytes = Vec::with_capacity(of.min(FIRST_BYTES) as usize);
+    let mut bytes = Vec::new();
     let ended = reader.by_ref().take(of).read_to_end(&mut bytes);
     let got = bytes.len() as u64;
     if got == of {
-        return Ok(bytes);
+        return Ok(Some(bytes));
     }
-    Err(Error::Cut { part, got, of, why: ended.err() })
-}
-
-/// An [`ErrorKind::UnexpectedEof`] for a connection that ended after `got` of
-/// the `of` bytes of a `part`.
-#[must_use]
-pub fn cut(part: &'static str, got: u64, of: u64) -> io::Error {
-    Error::Cut { part, got, of, why: None }.into()
+    match ended {
+        Ok(_) if got == 0 => Ok(None),
+        Ok(_) => Err(cut(part, got, of)),
+        // Silence before a message is no part of it.
+        Err(error) if got == 0 && part == "header" => Err(error),
+        Err(error) => Err(broken(part, got, of, &error)),
+    }
 }
 // ANCHOR_END: take
 
-// ANCHOR: answer_refusal
+// ANCHOR: errors
+/// The error for a connection that ended after `got` of the `of` bytes of a
+/// `part`; its kind is [`ErrorKind::UnexpectedEof`].
+pub fn cut(part: &str, got: u64, of: u64) -> io::Error {
+    broken(part, got, of, &ErrorKind::UnexpectedEof.into())
+}
+
+fn broken(part: &str, got: u64, of: u64, cause: &io::Error) -> io::Error {
+    let why = why(cause);
+    let text = format!("{why}: {got} of {of} bytes of the {part} had come");
+    io::Error::new(cause.kind(), text)
+}
+
 /// If a conversation `ended` with a refusal ([`ErrorKind::InvalidData`]), sends
 /// `ERROR` and the reason. This is the last message: behind a header that is
 /// no length nobody knows where the next one begins, and a body over the limit
-/// is not read. Returns `ended`.
-///
-/// # Errors
-/// The one in `ended`; that the peer is gone is none.
-pub fn answer_refusal(
-    writer: &mut impl Write,
-    ended: io::Result<()>,
-) -> io::Result<()> {
-    if let Err(error) = &ended
+/// is not read.
+pub fn answer_refusal(writer: &mut impl Write, ended: &io::Result<()>) {
+    if let Err(error) = ended
         && error.kind() == ErrorKind::InvalidData
     {
         // If the peer is gone, the refusal is still what there is to report.
         let _ = write(writer, format!("ERROR {error}").as_bytes());
     }
-    ended
-}
-// ANCHOR_END: answer_refusal
-
-// ANCHOR: errors
-/// Why there is no message.
-#[derive(Debug)]
-pub enum Error {
-    /// The bytes ended, or failed, inside a message.
-    Cut {
-        /// The part that was being read, such as `header` or `body`.
-        part: &'static str,
-        /// How many of its bytes had come.
-        got: u64,
-        /// How many it should have.
-        of: u64,
-        /// What failed, or `None` when the peer ended its side.
-        why: Option<io::Error>,
-    },
-    /// The header is complete, but not acceptable: no length, or a longer body
-    /// than we read. This ends the conversation.
-    Refused(Refusal),
-}
-
-/// What is wrong with a header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// It is not digits followed by spaces.
-    NotALength(Vec<u8>),
-    /// It announces more than is taken.
-    TooLong {
-        /// The announced length, as it was written.
-        length: String,
-        /// The most that is taken, in bytes.
-        limit: u64,
-    },
 }
 // ANCHOR_END: errors
-
-// ANCHOR: words
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotALength(header) => {
-                write!(f, "not a length: {}", report::shown(header))
-            }
-            Self::TooLong { length, limit } => {
-                write!(f, "{length} bytes are over the limit of {limit}")
-            }
-        }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cut { part, got, of, why } => {
-                let why = why.as_ref().map(report::why);
-                let why = why.as_deref().unwrap_or("the connection ended");
-                write!(f, "{why}: {got} of {of} bytes of the {part} had come")
-            }
-            Self::Refused(refusal) => refusal.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
-/// A refusal has the kind [`ErrorKind::InvalidData`].
-impl From<Error> for io::Error {
-    fn from(error: Error) -> Self {
-        let kind = match &error {
-            Error::Cut { why: Some(why), .. } => why.kind(),
-            Error::Cut { why: None, .. } => ErrorKind::UnexpectedEof,
-            Error::Refused(_) => ErrorKind::InvalidData,
-        };
-        Self::new(kind, error)
-    }
-}
-// ANCHOR_END: words
 
 #[cfg(test)]
 mod tests {
@@ -326,22 +240,14 @@ mod tests {
 
         let mut cut = Network::whole(&framed(b"hello")[..66]);
         let error = read(&mut cut, 9).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                Error::Cut { part: "body", got: 2, of: 5, why: None }
-            ),
-            "{error:?}"
-        );
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+        let text = "the connection ended: 2 of 5 bytes of the body had come";
+        assert_eq!(error.to_string(), text);
 
         let mut refused = Network::whole(&framed(b"hello"));
         let error = read(&mut refused, 4).unwrap_err();
-        let (length, limit) = ("5".to_owned(), 4);
-        let too_long = Refusal::TooLong { length, limit };
-        assert!(
-            matches!(&error, Error::Refused(refusal) if *refusal == too_long),
-            "{error:?}"
-        );
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert_eq!(error.to_string(), "5 bytes are over the limit of 4");
     }
 
     #[test]
@@ -349,11 +255,10 @@ mod tests {
         let mut network = Network::whole(&framed(b"hello")[..66]);
         network.failure = Some(ErrorKind::ConnectionReset);
 
-        let error = io::Error::from(read(&mut network, 9).unwrap_err());
+        let error = read(&mut network, 9).unwrap_err();
 
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-        let text =
-            "the connection was reset: 2 of 5 bytes of the body had come";
+        let text = "connection reset: 2 of 5 bytes of the body had come";
         assert_eq!(error.to_string(), text);
     }
 
@@ -365,7 +270,7 @@ mod tests {
 
         let error = read(&mut network, 9).unwrap_err();
 
-        assert!(matches!(error, Error::Refused(_)), "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
     }
 
     proptest! {

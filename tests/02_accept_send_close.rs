@@ -295,7 +295,7 @@ fn the_client_says_when_nobody_listens() {
         .code(1)
         .stdout("")
         .stderr(predicate::str::starts_with(what))
-        .stderr(contains("Start the server first"));
+        .stderr(contains("Start a server first"));
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn the_client_says_when_the_server_goes_away() {
     let ended = client.wait_with_output().unwrap().assert();
 
     let what = format!(
-        "[ERROR] {address} went away in the middle: the connection was reset\n"
+        "[ERROR] the conversation with {address} broke off: connection reset\n"
     );
     ended.code(1).stderr(predicate::str::starts_with(what));
     server.join().unwrap();

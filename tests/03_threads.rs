@@ -518,7 +518,7 @@ fn the_client_fails_if_it_still_had_something_to_say() {
     let stdin = client.stdin.take();
     let ended = client.wait_with_output().unwrap().assert();
 
-    ended.code(1).stdout(FULL).stderr(contains("went away in the middle"));
+    ended.code(1).stdout(FULL).stderr(contains("broke off"));
     drop(stdin);
 }
 
@@ -570,7 +570,7 @@ fn the_client_says_when_the_server_goes_away() {
     let ended = run(client(), &args);
 
     let what = format!(
-        "[ERROR] {address} went away in the middle: the connection was reset\n"
+        "[ERROR] the conversation with {address} broke off: connection reset\n"
     );
     ended.code(1).stderr(starts_with(what));
     server.join().unwrap();

@@ -985,7 +985,7 @@ fn the_client_says_when_the_server_goes_away() {
 
     let ended = run_client(&address.port().to_string(), &paths);
 
-    let what = format!("[ERROR] {address} went away in the middle: ");
+    let what = format!("[ERROR] the conversation with {address} broke off: ");
     ended.code(1).stderr(predicate::str::starts_with(what));
     server.join().unwrap();
 }

@@ -1,0 +1,145 @@
+//! Many connections at once: the table of those that are open, a limit, and
+//! an end for all at Ctrl-C.
+
+// ANCHOR: uses
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Builder};
+use std::time::Duration;
+use std::{io, panic};
+
+use crate::backoff::Backoff;
+use crate::connection::Connection;
+use crate::errors::{self, Error};
+use crate::flags::Limits;
+use crate::{ctrl_c, events};
+// ANCHOR_END: uses
+
+// ANCHOR: table
+/// What the threads of a server share.
+pub struct Server {
+    pub(crate) max_clients: usize,
+    pub(crate) timeout: Duration,
+    pub(crate) table: Arc<Mutex<Table>>,
+}
+
+/// The connections of a server, and the totals.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    /// Those that are served.
+    pub(crate) open: Vec<Arc<TcpStream>>,
+    /// All of them, with those that are turned away or linger.
+    pub(crate) alive: usize,
+    served: u64,
+    refused: u64,
+}
+
+/// The table, for as long as the guard lives. Nobody prints meanwhile: that
+/// may wait. After a panic elsewhere the table is as good as before.
+pub(crate) fn lock(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+// ANCHOR_END: table
+
+// ANCHOR: new
+impl Server {
+    /// A server that stops at Ctrl-C. From now on a panic is reported as one
+    /// `[ERROR]` line.
+    ///
+    /// # Errors
+    /// When Ctrl-C cannot be caught.
+    pub fn new(listener: &TcpListener, limits: &Limits) -> Result<Self, Error> {
+        let table = Arc::new(Mutex::new(Table::default()));
+        let shared = Arc::clone(&table);
+        ctrl_c::catch(Some(listener), move |how| lock(&shared).shut_down(how))?;
+        panic::set_hook(Box::new(errors::log_panic));
+        let timeout = Duration::from_secs(limits.timeout);
+        Ok(Self { max_clients: limits.max_clients as usize, timeout, table })
+    }
+    // ANCHOR_END: new
+
+    // ANCHOR: totals
+    /// The totals, for the last line.
+    pub fn totals(&self) -> String {
+        let Table { served, refused, .. } = *lock(&self.table);
+        format!("clients served: {served}, refused: {refused}")
+    }
+    // ANCHOR_END: totals
+
+    // ANCHOR: enter
+    /// Enters a new connection in the table, if there is room.
+    pub fn enter(&self, stream: TcpStream, peer: SocketAddr) -> Connection<'_> {
+        let max = self.max_clients;
+        // If these fail, the connection is gone: the next read will say so.
+        // They are set once, for every read and every write.
+        let _ = stream.set_read_timeout(Some(self.timeout));
+        let _ = stream.set_write_timeout(Some(self.timeout));
+        // Small answers leave at once: TCP_NODELAY in tcp(7).
+        let _ = stream.set_nodelay(true);
+        let stream = Arc::new(stream);
+        let mut table = lock(&self.table);
+        let admitted = table.open.len() < max;
+        table.alive += 1;
+        if admitted {
+            table.served += 1;
+            table.open.push(Arc::clone(&stream));
+        } else {
+            table.refused += 1;
+        }
+        let count = table.open.len();
+        if ctrl_c::stopping() {
+            // It came since `accept`, and did not find this one here.
+            table.shut_down(Shutdown::Write);
+        }
+        drop(table);
+        let tag = if admitted { "NEW CONNECTION" } else { "REFUSED" };
+        events::event(tag, format_args!("{peer} ({count} of {max})"));
+        let (deadline, silent, server) = (None, false, self);
+        Connection { peer, stream, admitted, deadline, silent, server }
+    }
+    // ANCHOR_END: enter
+
+    // ANCHOR: run
+    /// Runs lesson 03's loop: a thread for each client, where `talk` serves
+    /// it; one too many hears `full`. Returns after Ctrl-C, when the last
+    /// thread has ended.
+    pub fn run<T>(&self, listener: TcpListener, full: &[u8], talk: T)
+    where
+        T: Fn(&mut Connection<'_>) -> io::Result<()> + Sync,
+    {
+        let (talk, mut backoff) = (&talk, Backoff::default());
+        thread::scope(|scope| {
+            loop {
+                match listener.accept() {
+                    _ if ctrl_c::stopping() => break,
+                    Ok((stream, peer)) => {
+                        let client = self.enter(stream, peer);
+                        let thread = Builder::new().name(peer.to_string());
+                        let serve = move || client.serve(full, talk);
+                        if thread.spawn_scoped(scope, serve).is_err() {
+                            errors::no_thread(peer);
+                        }
+                    }
+                    Err(error) => backoff.pause(&error),
+                }
+            }
+            drop(listener);
+        });
+    }
+}
+// ANCHOR_END: run
+
+// ANCHOR: shut_down
+impl Table {
+    /// Shuts all open connections down. That wakes a thread that waits to
+    /// read or to write: see `TcpStream::shutdown`. On Windows it does not;
+    /// there a read looks for Ctrl-C, and a blocked write ends
+    /// with its time-out.
+    fn shut_down(&self, how: Shutdown) {
+        for stream in &self.open {
+            // Some are gone already.
+            let _ = stream.shutdown(how);
+        }
+    }
+}
+// ANCHOR_END: shut_down
