@@ -184,6 +184,15 @@ fn a_failing_accept_is_reported_once_and_retried_after_a_pause() {
 
 #[cfg(unix)]
 #[test]
+fn a_second_ctrl_c_ends_it_though_nobody_reads_its_output() {
+    contract::a_second_ctrl_c_ends_it_though_nobody_reads_its_output(
+        program(),
+        &[],
+    );
+}
+
+#[cfg(unix)]
+#[test]
 fn ctrl_c_lets_go_and_frees_the_port() {
     contract::ctrl_c_lets_go_and_frees_the_port(program(), &[]);
 }

@@ -327,6 +327,15 @@ fn ctrl_c_works_without_descriptors() {
 
 #[cfg(unix)]
 #[test]
+fn a_second_ctrl_c_ends_it_though_nobody_reads_its_output() {
+    contract::a_second_ctrl_c_ends_it_though_nobody_reads_its_output(
+        program(),
+        &[],
+    );
+}
+
+#[cfg(unix)]
+#[test]
 fn ctrl_c_lets_go_and_frees_the_port() {
     contract::ctrl_c_lets_go_and_frees_the_port(program(), &[]);
 }

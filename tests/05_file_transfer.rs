@@ -628,9 +628,9 @@ fn one_more_than_the_limit_is_told_so_in_a_message() {
 #[test]
 fn a_full_disk_is_answered_leaves_nothing_and_the_visit_goes_on() {
     let dir = TempDir::new().unwrap();
-    // In blocks of 512 or 1024 bytes, as the shell counts them.
-    let limit = "-f 200 && trap '' XFSZ";
-    let server = Server::start_limited(program(), limit, &args(&dir));
+    // In blocks of 512 or 1024 bytes, as the shell counts them. Over it, the
+    // system sends SIGXFSZ, which would end the program.
+    let server = Server::start_limited(program(), "-f 200", &args(&dir));
     let store = Store { server, dir };
     let client = store.connect();
 
@@ -646,8 +646,7 @@ fn a_full_disk_is_answered_leaves_nothing_and_the_visit_goes_on() {
 #[test]
 fn a_full_disk_gets_its_space_back_at_once() {
     let dir = TempDir::new().unwrap();
-    let limit = "-f 200 && trap '' XFSZ";
-    let server = Server::start_limited(program(), limit, &args(&dir));
+    let server = Server::start_limited(program(), "-f 200", &args(&dir));
     let store = Store { server, dir };
     let client = store.connect();
     send(&client, offer("big", 1_000_000));
@@ -674,6 +673,31 @@ fn a_folder_that_is_gone_is_answered() {
     let answer = upload(&store.connect(), "name", b"x");
 
     assert_eq!(answer, "ERROR there is no such file or folder");
+}
+
+/// The temporary file is out of reach then. That must not stay a secret.
+#[cfg(unix)]
+#[test]
+fn a_temporary_file_that_cannot_be_removed_is_reported() {
+    let outer = TempDir::new().unwrap();
+    let (dir, renamed) = (outer.path().join("dir"), outer.path().join("new"));
+    let args = ["--dir", dir.to_str().unwrap()];
+    for content in [&b"half"[..], b"all of it!"] {
+        let mut server = Server::start(program(), &args);
+        let client = server.connect();
+        send(&client, offer("name", 10));
+        assert_eq!(hear_message(&client), "READY");
+        fs::rename(&dir, &renamed).unwrap();
+
+        send(&client, content);
+        peer::end(&client);
+
+        let line = server.complains("cannot remove ");
+        assert!(line.contains("/dir/.first-socket-"), "{line}");
+        assert!(line.ends_with(": there is no such file or folder"), "{line}");
+        assert!(!renamed.join("name").exists());
+        fs::remove_dir_all(&renamed).unwrap();
+    }
 }
 
 #[cfg(unix)]
@@ -780,6 +804,15 @@ fn running_out_of_descriptors_is_survived() {
 fn ctrl_c_works_without_descriptors() {
     let dir = TempDir::new().unwrap();
     contract::ctrl_c_works_without_descriptors(program(), &args(&dir));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_ctrl_c_ends_it_though_nobody_reads_its_output() {
+    contract::a_second_ctrl_c_ends_it_though_nobody_reads_its_output(
+        program(),
+        &args(&TempDir::new().unwrap()),
+    );
 }
 
 #[cfg(unix)]
@@ -988,6 +1021,74 @@ fn the_client_says_when_the_server_goes_away() {
     let what = format!("[ERROR] the conversation with {address} broke off: ");
     ended.code(1).stderr(predicate::str::starts_with(what));
     server.join().unwrap();
+}
+
+/// A receipt for something else is none.
+#[test]
+fn the_client_believes_no_other_receipt_than_its_own() {
+    let (_dir, paths) = files(&[("up.txt", b"0123456789")]);
+    for receipt in ["SAVED 0 up.txt", "SAVED 10 other.txt", "SAVED"] {
+        let (address, server) = peer::serve_one(move |connection| {
+            assert_eq!(hear_message(&connection), "up.txt");
+            let _ = peer::hear(&connection, 64);
+            send(&connection, message("READY"));
+            let _ = peer::hear(&connection, 10);
+            send(&connection, message(receipt));
+        });
+
+        let ended = run_client(&address.port().to_string(), &paths);
+
+        let heard = format!("READY\n{receipt}\n");
+        ended.code(1).stdout(heard).stderr(contains("0 of 1 are saved"));
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn the_client_believes_no_receipt_before_the_content() {
+    let (_dir, paths) = files(&[("up.txt", b"0123456789")]);
+    let (address, server) = peer::serve_one(|connection| {
+        let early = [message("READY"), message("SAVED 10 up.txt")].concat();
+        send(&connection, early);
+        peer::end(&connection);
+        // Whatever else comes is read, so that nothing is reset.
+        let _ = (&connection).read_to_end(&mut Vec::new());
+    });
+
+    let ended = run_client(&address.port().to_string(), &paths);
+
+    let why = "it did not wait for the whole content";
+    ended
+        .code(1)
+        .stdout("READY\nSAVED 10 up.txt\n")
+        .stderr(contains(why));
+    server.join().unwrap();
+}
+
+/// However much of the content is still to come.
+#[test]
+fn the_client_prints_why_the_server_gives_up_in_the_middle() {
+    let (_dir, paths) = files(&[("large", &vec![b'x'; 50_000_000])]);
+    for reset in [false, true] {
+        let (address, server) = peer::serve_one(move |connection| {
+            send(&connection, message("READY"));
+            let _ = peer::hear(&connection, 1000);
+            send(&connection, message("ERROR the disk is full"));
+            if !reset {
+                peer::end(&connection);
+                let _ = (&connection).read_to_end(&mut Vec::new());
+            }
+            // Else it is closed with unread input, which resets it.
+        });
+
+        let ended = run_client(&address.port().to_string(), &paths);
+
+        ended
+            .code(1)
+            .stdout("READY\nERROR the disk is full\n")
+            .stderr(contains("broke off"));
+        server.join().unwrap();
+    }
 }
 
 #[test]
