@@ -4,7 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::clock::Deadline;
+use harness::Deadline;
+
 use crate::finding::{Finding, quoted};
 use crate::trial::{ANSWER_TIME, Server, Trial};
 

@@ -9,14 +9,14 @@ use std::thread;
 use std::time::Duration;
 
 use assert_cmd::assert::OutputAssertExt;
+use harness::{Deadline, hold_port};
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use socket2::{Domain, Socket, Type};
 
-use crate::clock::Deadline;
 use crate::finding::Finding;
 use crate::ladder::{Exercise, Rung};
-use crate::ports::{BLOCK, Block, hold_silently, release};
+use crate::ports::{BLOCK, Block, release};
 #[cfg(target_os = "linux")]
 use crate::stepper::between_calls;
 use crate::trial::{ANSWER_TIME, START_TIME, Server, Trial};
@@ -117,7 +117,7 @@ fn it_starts(trial: &Trial) -> Result<(), Finding> {
         ));
     }
     server.visit("C")?;
-    hold_silently(block.port(1)).map(drop).map_err(|error| {
+    hold_port(block.port(1)).map(drop).map_err(|error| {
         Finding::new(
             format!("port {} is taken, too: {error}", block.port(1)),
             format!("the program takes port {port} alone"),
@@ -235,7 +235,7 @@ fn last_port(trial: &Trial) -> Result<(), Finding> {
     let taken = loop {
         match takes(trial, (u16::MAX, 10), u16::MAX, means) {
             Err(_) if failures < 3 && !until.is_over() => {
-                failures += usize::from(hold_silently(u16::MAX).is_ok());
+                failures += usize::from(hold_port(u16::MAX).is_ok());
                 thread::sleep(TURN_TIME);
             }
             ended => break ended.map(drop),
@@ -269,7 +269,7 @@ fn in_turn<T>(
 fn silent(trial: &Trial) -> Result<(), Finding> {
     let block = Block::take()?;
     let (first, second) = (block.port(0), block.port(1));
-    let _other = hold_silently(first)
+    let _other = hold_port(first)
         .map_err(|error| Finding::of_machine("a port is taken", &error))?;
     trial.note(format!(
         "another program has bound {first}: it is not listening"
@@ -316,7 +316,7 @@ fn follow(trial: &Trial, port: u16, args: &[String; 4]) -> Result<(), Finding> {
     let (mut was_taken, mut ours) = (false, None);
     let look = || {
         if ours.is_none() {
-            match hold_silently(port) {
+            match hold_port(port) {
                 // Not on the first look: the program has to find it free.
                 Ok(socket) if was_taken => ours = Some(socket),
                 Ok(_) => {}

@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::Duration;
 
+use harness::Deadline;
 use tempfile::TempDir;
 
 use crate::client::{BROKEN, Client, Quiet};
-use crate::clock::Deadline;
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start;

@@ -8,7 +8,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::Builder;
 use std::time::Duration;
 
-use crate::clock::Deadline;
+use harness::Deadline;
+
 use crate::finding::{Fall, Finding};
 use crate::trial::Trial;
 

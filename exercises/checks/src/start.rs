@@ -1,6 +1,7 @@
 //! The first rung, which all exercises but the first share.
 
-use crate::clock::Deadline;
+use harness::Deadline;
+
 use crate::finding::Finding;
 use crate::ports::Block;
 use crate::trial::{START_TIME, Trial};

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
-use crate::clock::Deadline;
+use harness::Deadline;
 
 /// How often a program is stopped at most. Two stops are one call, and a Rust
 /// program has made about 100 calls when it listens.

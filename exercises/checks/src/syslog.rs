@@ -4,11 +4,11 @@ use std::cell::OnceCell;
 use std::thread;
 use std::time::Duration;
 
+use harness::{Deadline, NoLine, Stream};
+
 use crate::client::{BROKEN, Client, Quiet};
-use crate::clock::Deadline;
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
-use crate::output::NoLine;
 use crate::start;
 use crate::trial::{ANSWER_TIME, Server, Trial};
 
@@ -67,18 +67,18 @@ impl Logger<'_> {
 
     /// The lines that were printed by now.
     fn lines_so_far(&self) -> Vec<String> {
-        let stdout = &self.server.process.stdout;
-        std::iter::from_fn(|| stdout.line_so_far()).collect()
+        self.server.process.lines_so_far().collect()
     }
 
     /// Whether a line, in which words of a message stand, is that message. It
     /// may also be a trace, or speak of an error.
     fn is_message(&self, line: &str) -> bool {
         let tagged = |line: &str| line.starts_with(TAG);
-        let stdout = &self.server.process.stdout;
+        let process = &self.server.process;
         tagged(line)
             || !self.tagged.get_or_init(|| {
-                stdout.will_have(tagged, Deadline::after(2 * PAUSE))
+                let until = Deadline::after(2 * PAUSE);
+                process.will_have(Stream::Stdout, tagged, until)
             })
     }
 }
@@ -106,7 +106,7 @@ fn prints(
     let mut others = Vec::new();
     let expected = format!("a line on stdout with {}", words.join(" and "));
     loop {
-        let why = match logger.server.process.stdout.next_line(until) {
+        let why = match logger.server.process.next_line(Stream::Stdout, until) {
             Ok(line)
                 if words.iter().all(|word| line.contains(word))
                     && logger.is_message(&line) =>
