@@ -92,7 +92,7 @@ fn it_starts(trial: &Trial) -> Result<(), Finding> {
     let port = block.port(0);
     let server = takes(trial, (port, 10), port, means)?;
 
-    server.visit("A")?;
+    server.connect("A")?;
     let elsewhere = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), port));
     trial.note(format!("B tries to connect to {elsewhere}"));
     if TcpStream::connect_timeout(&elsewhere, ANSWER_TIME).is_ok() {
@@ -103,7 +103,7 @@ fn it_starts(trial: &Trial) -> Result<(), Finding> {
              machine: the whole network can connect.",
         ));
     }
-    // After a visit it still listens.
+    // After a connection it still listens.
     let ended = server.process.wait(Deadline::after(STAY_TIME));
     if let Some(status) = ended {
         return Err(Finding::new(
@@ -116,7 +116,7 @@ fn it_starts(trial: &Trial) -> Result<(), Finding> {
              said where it listens.",
         ));
     }
-    server.visit("C")?;
+    server.connect("C")?;
     hold_port(block.port(1)).map(drop).map_err(|error| {
         Finding::new(
             format!("port {} is taken, too: {error}", block.port(1)),
@@ -141,7 +141,7 @@ fn taken(trial: &Trial) -> Result<(), Finding> {
         ..finding
     })?;
 
-    server.visit("A")?;
+    server.connect("A")?;
     Ok(())
 }
 
