@@ -25,7 +25,7 @@ mod time;
 mod trial;
 
 pub use chat::CHAT;
-pub use finding::{Fall, Finding};
+pub use finding::{Failure, Finding};
 pub use free_port::FREE_PORT;
 pub use gopher::GOPHER;
 pub use ladder::{Exercise, Outcome, RUNG_TIME, Rung, Step, climb, main};
