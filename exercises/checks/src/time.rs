@@ -214,6 +214,8 @@ fn stayers(trial: &Trial) -> Result<(), Finding> {
 }
 
 fn bad_clients(trial: &Trial) -> Result<(), Finding> {
+    /// Between two parts of the flood.
+    const PAUSE: Duration = Duration::from_millis(1);
     let server = start(trial)?;
     let harmed = "an error with one client ends the program, or its loop: \
                   unwrap or ? where the client may be gone. Report the \
@@ -229,8 +231,11 @@ fn bad_clients(trial: &Trial) -> Result<(), Finding> {
                    comes. Set a limit: so many bytes, and so much time.";
     thread::scope(|scope| {
         let flood = || {
-            // A write waits as soon as the server takes no more.
-            while flooder.flooding() && !over.load(Ordering::Relaxed) {}
+            // A write waits as soon as the server takes no more. If it takes
+            // all, some processor time is left for others.
+            while flooder.flooding() && !over.load(Ordering::Relaxed) {
+                thread::sleep(PAUSE);
+            }
         };
         let thread = thread::Builder::new().spawn_scoped(scope, flood);
         let asked = thread
