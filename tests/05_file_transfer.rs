@@ -1058,10 +1058,7 @@ fn the_client_believes_no_receipt_before_the_content() {
     let ended = run_client(&address.port().to_string(), &paths);
 
     let why = "it did not wait for the whole content";
-    ended
-        .code(1)
-        .stdout("READY\nSAVED 10 up.txt\n")
-        .stderr(contains(why));
+    ended.code(1).stdout("READY\nSAVED 10 up.txt\n").stderr(contains(why));
     server.join().unwrap();
 }
 

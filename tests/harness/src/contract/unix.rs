@@ -1,36 +1,45 @@
 //! The promises that need a signal or a limit, which only Unix has.
 
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::peer;
-use crate::{STOP_TIME, Server, Signal, suspend};
+use crate::{PATIENCE, STOP_TIME, Server, Signal, send_signal, suspend};
 
 /// Ctrl-C with a client inside: the client is let go, the process ends in
 /// time with 0 and its totals, and a new one gets the same port at once.
 pub fn ctrl_c_lets_go_and_frees_the_port(program: &Path, args: &[&str]) {
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        let mut server = Server::start(program, args);
-        let (address, port) = (server.address(), server.port());
-        let client = server.connect();
-        server.says("[NEW CONNECTION]");
+    thread::scope(|scope| {
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            let test =
+                move || lets_go_and_frees_the_port(program, args, signal);
+            thread::Builder::new().spawn_scoped(scope, test).unwrap();
+        }
+    });
+}
 
-        let ended = server.end_by(signal);
+fn lets_go_and_frees_the_port(program: &Path, args: &[&str], signal: Signal) {
+    let mut server = Server::start(program, args);
+    let (address, port) = (server.address(), server.port());
+    let client = server.connect();
+    server.says("[NEW CONNECTION]");
 
-        assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
-        assert!(ended.took < STOP_TIME, "{:?}", ended.took);
-        assert!(ended.last_line().starts_with("[STOPPED] "), "{ended:#?}");
-        assert!(ended.stderr.is_empty(), "{ended:#?}");
-        // Whatever the server said before, its end is an orderly one.
-        let _ = peer::hear_all(&client);
+    let ended = server.end_by(signal);
 
-        let mut again = Command::new(program);
-        again.args(["--port", &port]).args(args);
-        assert_eq!(Server::spawn(again).address(), address);
-    }
+    assert_eq!(ended.status.code(), Some(0), "{signal}: {ended:#?}");
+    assert!(ended.took < STOP_TIME, "{signal}: {:?}", ended.took);
+    assert!(ended.last_line().starts_with("[STOPPED] "), "{ended:#?}");
+    assert!(ended.stderr.is_empty(), "{signal}: {ended:#?}");
+    // Whatever the server said before, its end is an orderly one.
+    let _ = peer::hear_all(&client);
+
+    let mut again = Command::new(program);
+    again.args(["--port", &port]).args(args);
+    assert_eq!(Server::spawn(again).address(), address);
 }
 
 /// No file descriptor left: one line for each spell, and the server comes
@@ -94,4 +103,74 @@ pub fn ctrl_c_works_without_descriptors(program: &Path, args: &[&str]) {
     assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
     assert!(ended.took < STOP_TIME, "{:?}", ended.took);
     drop(crowd);
+}
+
+/// A server whose stdout or stderr nobody reads blocks as soon as the pipe is
+/// full, and the first Ctrl-C cannot end it. The second does.
+pub fn a_second_ctrl_c_ends_it_though_nobody_reads_its_output(
+    program: &Path,
+    args: &[&str],
+) {
+    for unread in ["stdout", "stderr"] {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut command = Command::new(program);
+        command.args(["--port", "0"]).args(args).stdin(Stdio::null());
+        let same_pipe = writer.try_clone().unwrap();
+        if unread == "stdout" {
+            command.stdout(same_pipe).stderr(Stdio::null());
+        } else {
+            command.stdout(Stdio::piped()).stderr(same_pipe);
+        }
+        let mut server = Killed(command.spawn().unwrap());
+        let address = match server.0.stdout.as_mut() {
+            Some(stdout) => announced(stdout),
+            None => announced(&reader),
+        };
+
+        // Ends when `reader` is dropped.
+        let fill = move || while writer.write_all(&[b'.'; 4096]).is_ok() {};
+        thread::Builder::new().spawn(fill).unwrap();
+        let client = peer::connect(address);
+        peer::send(&client, "x");
+        peer::reset(client);
+        // Until it has tried to say so.
+        thread::sleep(Duration::from_millis(300));
+
+        let begin = Instant::now();
+        let status = loop {
+            if let Some(status) = server.0.try_wait().unwrap() {
+                break status;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{unread}: it still runs");
+            send_signal(server.0.id(), Signal::SIGINT);
+            thread::sleep(Duration::from_millis(100));
+        };
+
+        // Behind stderr it may not have been blocked yet.
+        let blocked = status.code() == Some(1);
+        assert!(blocked || unread == "stderr", "{unread}: {status}");
+        drop(reader);
+    }
+}
+
+/// A process that is killed when it is dropped.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The address of the first line, without reading on.
+fn announced(mut output: impl Read) -> SocketAddr {
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while !line.ends_with(b"\n") {
+        output.read_exact(&mut byte).expect("the server should start");
+        line.extend_from_slice(&byte);
+    }
+    let line = String::from_utf8(line).expect("UTF-8");
+    let address = line.split(' ').nth(1).expect("an address");
+    address.parse().expect("an address")
 }
