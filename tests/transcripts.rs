@@ -27,17 +27,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::mem;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::process::{Command, Stdio};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin;
-use harness::{PATIENCE, Signal};
+use harness::{Child, Deadline, NoLine, PATIENCE, Signal};
 use socket2::Socket;
 
 /// How a command of a transcript begins that starts a program of ours.
@@ -54,16 +53,14 @@ const CLIENT_PORT: u16 = 50312;
 const INDENT: &str = "        ";
 const WIDTH: usize = 90;
 
-/// How a line of one of a program's two outputs arrives, or its end.
-type Message = (usize, Option<String>);
+/// How many bytes of lines of a program wait until they are looked at.
+const ROOM: usize = 1024 * 1024;
 
 /// A program in a terminal.
 struct Program {
     child: Child,
     /// What has come and was not looked at: of stdout, and of stderr.
     heard: [VecDeque<String>; 2],
-    open: usize,
-    messages: Receiver<Message>,
     /// What came before the end of the silence, in order.
     all: VecDeque<String>,
 }
@@ -139,37 +136,26 @@ fn split_at_port(line: &str) -> Option<(&str, &str)> {
 }
 
 impl Program {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (sender, messages) = mpsc::channel();
-        listen(0, child.stdout.take().unwrap(), sender.clone());
-        listen(1, child.stderr.take().unwrap(), sender);
+    fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::piped());
+        let child = Child::start(command, ROOM).unwrap();
         let heard = [VecDeque::new(), VecDeque::new()];
-        Self { child, heard, open: 2, messages, all: VecDeque::new() }
+        Self { child, heard, all: VecDeque::new() }
     }
 
-    /// Takes the next message; `false` when none came in time.
-    fn hear(&mut self, until: Instant) -> bool {
-        let left = until.saturating_duration_since(Instant::now());
-        match self.messages.recv_timeout(left) {
-            Ok((output, Some(line))) => {
-                self.heard[output].push_back(line.clone());
-                self.all.push_back(line);
-            }
-            Ok((_, None)) => self.open -= 1,
-            Err(_) => return false,
+    /// Takes the next line.
+    fn hear(&mut self, until: Deadline) -> Result<(), NoLine> {
+        let (stream, line) = self.child.next_of_either(until)?;
+        for line in folded(&line) {
+            self.heard[stream as usize].push_back(line.clone());
+            self.all.push_back(line);
         }
-        true
+        Ok(())
     }
 
     /// Waits for a line, on whichever of the two outputs it comes next.
     fn expect(&mut self, line: &str, ports: &mut Ports) {
-        let until = Instant::now() + PATIENCE;
+        let until = Deadline::after(PATIENCE);
         loop {
             for heard in &mut self.heard {
                 let mut with_it = ports.clone();
@@ -180,45 +166,20 @@ impl Program {
                     return;
                 }
             }
-            let more = self.open > 0 && self.hear(until);
-            assert!(more, "expected {line:?}, and came {:?}", self.heard);
+            let more = self.hear(until);
+            assert!(more.is_ok(), "expected {line:?}, came {:?}", self.heard);
         }
     }
 
     /// Waits for the program's end; nothing more may come.
     fn end(&mut self) {
         drop(self.child.stdin.take());
-        let until = Instant::now() + PATIENCE;
-        while self.open > 0 {
-            assert!(self.hear(until), "it still runs: {:?}", self.heard);
-        }
-        self.child.wait().unwrap();
+        let until = Deadline::after(PATIENCE);
+        while self.hear(until).is_ok() {}
+        let ended = self.child.wait(until).is_some();
+        assert!(ended, "it still runs: {:?}", self.heard);
         assert!(self.heard.iter().all(VecDeque::is_empty), "{:?}", self.heard);
     }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn listen(
-    output: usize,
-    pipe: impl Read + Send + 'static,
-    sender: Sender<Message>,
-) {
-    let read = move || {
-        let lines = BufReader::new(pipe).lines().map_while(Result::ok);
-        for line in lines.flat_map(|line| folded(&line)) {
-            if sender.send((output, Some(line))).is_err() {
-                return;
-            }
-        }
-        let _ = sender.send((output, None));
-    };
-    Builder::new().spawn(read).unwrap();
 }
 
 /// Advice in lines that a page has room for. Other lines are shorter, and
@@ -268,7 +229,7 @@ impl Stage {
                 writeln!(stdin, "{text}").unwrap();
             }
             ("^D", _) => drop(program.child.stdin.take()),
-            _ => harness::send_signal(program.child.id(), Signal::SIGINT),
+            _ => program.child.signal(Signal::SIGINT).unwrap(),
         }
         true
     }
@@ -280,7 +241,7 @@ impl Stage {
         };
         started.current_dir(self.folder.path());
         started.env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE");
-        self.terminals.insert(terminal, Program::start(&mut started));
+        self.terminals.insert(terminal, Program::start(started));
     }
 
     /// A program of ours, on the port of this transcript.
@@ -318,7 +279,7 @@ impl Stage {
         let mut last = Instant::now();
         while last.elapsed() < SILENCE {
             for (terminal, program) in &mut self.terminals {
-                program.hear(Instant::now() + SILENCE / 20);
+                let _ = program.hear(Deadline::after(SILENCE / 20));
                 while let Some(line) = program.all.pop_front() {
                     last = Instant::now();
                     if current != terminal {

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
 
-use crate::client::{BROKEN, Client, Quiet};
-use crate::clock::Deadline;
+use harness::Deadline;
+
+use crate::client::{BROKEN, Client, ReadEnd};
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start;
@@ -125,7 +126,7 @@ fn hears_at_all(
                     return Ok(lines);
                 }
             }
-            Err(Quiet::Silence) => {
+            Err(ReadEnd::Silence) => {
                 break "the server does not bring the line to the others, or \
                        only after something else has happened.";
             }
@@ -196,8 +197,8 @@ fn soon_again() -> Deadline {
 fn pair<'t>(
     server: &'t Server<'_>,
 ) -> Result<(Client<'t>, Client<'t>), Finding> {
-    let mut a = server.visit("A")?;
-    let mut b = server.visit("B")?;
+    let mut a = server.connect("A")?;
+    let mut b = server.connect("B")?;
     introduce(&mut a, &mut b)?;
     introduce(&mut b, &mut a)?;
     Ok((a, b))
@@ -239,31 +240,31 @@ fn introduce(
 
 fn two_at_once(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    let mut a = server.visit("A")?;
-    let mut b = server.visit("B")?;
+    let mut a = server.connect("A")?;
+    let mut b = server.connect("B")?;
     trial.note("A is silent");
     let (text, until) = ("B calls", soon());
     let mut lines = Vec::new();
     while !until.is_over() {
         b.send(format!("{text}\n"))?;
         let again = soon_again().min(until);
-        let quiet = loop {
+        let end = loop {
             match a.line(again) {
                 // Whether the address is there is the next rung's business.
                 Ok(line) if kind(&line, &b, text) != Line::Other => {
                     return Ok(());
                 }
                 Ok(line) => lines.push(line),
-                Err(quiet) => break quiet,
+                Err(end) => break end,
             }
         };
-        if quiet != Quiet::Silence {
+        if end != ReadEnd::Silence {
             let means = "the server closed the connection of A, who is silent. \
                          Each client needs a thread of their own, and stays \
                          until they leave. If each has a queue: is it long \
                          enough?";
             let missed = missed(&a, &b, text, &lines, means);
-            let came = format!("{}, then {quiet}", missed.came);
+            let came = format!("{}, then {end}", missed.came);
             return Err(Finding { came, ..missed });
         }
     }
@@ -283,7 +284,7 @@ fn two_at_once(trial: &Trial) -> Result<(), Finding> {
 fn everyone(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let (mut a, mut b) = pair(&server)?;
-    let mut c = server.visit("C")?;
+    let mut c = server.connect("C")?;
     introduce(&mut a, &mut c)?;
     introduce(&mut c, &mut a)?;
 
@@ -351,7 +352,7 @@ fn comings(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let (mut a, mut b) = pair(&server)?;
     for (name, how) in [("C", "leaves"), ("D", "breaks off")] {
-        let guest = server.visit(name)?;
+        let guest = server.connect(name)?;
         let address = guest.address.to_string();
         for listener in [&mut a, &mut b] {
             let means = "the others are not told when somebody comes, or \
@@ -394,10 +395,10 @@ fn is_told(
                 return Ok(());
             }
             Ok(_) => {}
-            Err(quiet) => {
+            Err(end) => {
                 let name = listener.name();
                 return Err(Finding::new(
-                    format!("to {name}: {quiet}"),
+                    format!("to {name}: {end}"),
                     format!("to {name}: a line with {address}: {what}"),
                     means,
                 ));
@@ -439,7 +440,7 @@ fn half_a_line(
     a: &mut Client<'_>,
     b: &mut Client<'_>,
 ) -> Result<(), Finding> {
-    let mut c = server.visit("C")?;
+    let mut c = server.connect("C")?;
     introduce(&mut c, a)?;
     c.send("only half")?;
     let address = c.address.to_string();
@@ -472,11 +473,11 @@ fn crowd(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let names = (1..=CROWD).map(|nth| format!("client {nth}"));
     let clients: Result<Vec<_>, _> =
-        names.map(|name| server.visit(&name)).collect();
+        names.map(|name| server.connect(&name)).collect();
     let mut clients = clients?;
     all_hear_the_first(&mut clients)?;
     let addresses: Vec<_> =
-        clients.iter().map(|v| v.address.to_string()).collect();
+        clients.iter().map(|client| client.address.to_string()).collect();
     let until = Deadline::after(CROWD_TIME);
     for round in (1..=ROUNDS).take_while(|_| !until.is_over()) {
         trial.note(format!("each of the {CROWD} says {LINES} lines"));
@@ -485,7 +486,9 @@ fn crowd(trial: &Trial) -> Result<(), Finding> {
                 client.say(&format!("line {round}.{nth} of mine\n"))?;
             }
         }
-        clients.iter_mut().try_for_each(|v| hears_all(v, &addresses))?;
+        clients
+            .iter_mut()
+            .try_for_each(|client| hears_all(client, &addresses))?;
     }
     Ok(())
 }
@@ -534,15 +537,15 @@ fn hears_all(
             format!("to {name}: {LINES} lines of each of the others");
         let line = match listener.line(until) {
             Ok(line) => line,
-            Err(quiet) => {
+            Err(end) => {
                 let name = listener.name();
                 return Err(Finding::new(
                     format!(
-                        "to {name}: {} of {all} lines, then {quiet}",
+                        "to {name}: {} of {all} lines, then {end}",
                         heard.len()
                     ),
                     expected,
-                    lost(quiet),
+                    lost(end),
                 ));
             }
         };
@@ -573,9 +576,9 @@ fn is_number(text: &str) -> bool {
     })
 }
 
-fn lost(quiet: Quiet) -> &'static str {
-    match quiet {
-        Quiet::End | Quiet::Reset => {
+fn lost(end: ReadEnd) -> &'static str {
+    match end {
+        ReadEnd::End | ReadEnd::Reset => {
             "the server closed the connection of a client who listens. If \
              each has a queue, it is too short: 200 lines must fit."
         }
@@ -590,7 +593,7 @@ fn lost(quiet: Quiet) -> &'static str {
 fn slow_reader(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let (mut a, mut b) = pair(&server)?;
-    let mut slow = server.visit_with_little_room("S")?;
+    let mut slow = server.connect_with_little_room("S")?;
     introduce(&mut a, &mut slow)?;
     trial.note("from now on S does not read");
 
@@ -636,7 +639,7 @@ fn bad_clients(trial: &Trial) -> Result<(), Finding> {
     };
     let endless = misbehave(&server, &mut a).map_err(harmed)?;
 
-    let mut c = server.visit("C").map_err(harmed)?;
+    let mut c = server.connect("C").map_err(harmed)?;
     introduce(&mut a, &mut b).map_err(harmed)?;
     introduce(&mut b, &mut a).map_err(harmed)?;
     introduce(&mut c, &mut a).map_err(harmed)?;
@@ -650,12 +653,12 @@ fn misbehave<'t>(
     server: &'t Server<'_>,
     witness: &mut Client<'_>,
 ) -> Result<Client<'t>, Finding> {
-    server.broken_visits(BROKEN)?;
-    let mut bad = server.visit("a bad client")?;
+    server.broken_clients(BROKEN)?;
+    let mut bad = server.connect("a bad client")?;
     bad.send("half a li")?;
     bad.reset();
     no_text(server, witness)?;
-    let mut endless = server.visit("an endless client")?;
+    let mut endless = server.connect("an endless client")?;
     endless.flood(1024 * 1024);
     Ok(endless)
 }
@@ -667,7 +670,7 @@ fn no_text(
     witness: &mut Client<'_>,
 ) -> Result<(), Finding> {
     const END: &str = " is not UTF-8";
-    let mut bad = server.visit("a bad client")?;
+    let mut bad = server.connect("a bad client")?;
     let address = bad.address.to_string();
     is_told(witness, &address, "the bad client has come", "")?;
     // The server may hang up on it.
@@ -681,10 +684,10 @@ fn no_text(
         }) {
             Ok(true) => return Ok(()),
             Ok(false) => {}
-            Err(quiet) => {
+            Err(end) => {
                 let name = witness.name();
                 return Err(Finding::new(
-                    format!("to {name}: {quiet}"),
+                    format!("to {name}: {end}"),
                     format!("to {name}: a line with {address}: it has left"),
                     "",
                 ));

@@ -4,7 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::clock::Deadline;
+use harness::Deadline;
+
 use crate::finding::{Finding, quoted};
 use crate::trial::{ANSWER_TIME, Server, Trial};
 
@@ -28,7 +29,7 @@ pub(crate) struct Client<'t> {
 
 /// Why nothing more is heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Quiet {
+pub(crate) enum ReadEnd {
     /// The time is over.
     Silence,
     /// The server ended its side in the orderly way.
@@ -41,27 +42,27 @@ pub(crate) enum Quiet {
 
 impl Server<'_> {
     /// Connects. A client called A is A in the messages.
-    pub(crate) fn visit(&self, name: &str) -> Result<Client<'_>, Finding> {
+    pub(crate) fn connect(&self, name: &str) -> Result<Client<'_>, Finding> {
         let connected = TcpStream::connect_timeout(&self.address, ANSWER_TIME);
         self.client(name, connected)
     }
 
     /// Clients who connect and say nothing.
-    pub(crate) fn silent_visits(
+    pub(crate) fn silent_clients(
         &self,
         count: usize,
     ) -> Result<Vec<Client<'_>>, Finding> {
         self.trial.note(format!("{count} clients connect and are silent"));
-        let visit = |nth| {
+        let connect = |nth| {
             let connected =
                 TcpStream::connect_timeout(&self.address, ANSWER_TIME);
             self.unnoted(&format!("silent {nth}"), connected)
         };
-        (1..=count).map(visit).collect()
+        (1..=count).map(connect).collect()
     }
 
     /// Connects with as little room for unread bytes as the system allows.
-    pub(crate) fn visit_with_little_room(
+    pub(crate) fn connect_with_little_room(
         &self,
         name: &str,
     ) -> Result<Client<'_>, Finding> {
@@ -71,7 +72,7 @@ impl Server<'_> {
     }
 
     /// Clients who break off as soon as they are connected.
-    pub(crate) fn broken_visits(&self, count: usize) -> Result<(), Finding> {
+    pub(crate) fn broken_clients(&self, count: usize) -> Result<(), Finding> {
         self.trial.note(format!(
             "{count} clients break off (reset) as soon as they are connected"
         ));
@@ -244,20 +245,20 @@ impl Client<'_> {
     }
 
     /// Hears some more; at most up to `until`.
-    fn listen(&mut self, until: Deadline) -> Result<(), Quiet> {
+    fn listen(&mut self, until: Deadline) -> Result<(), ReadEnd> {
         const LIMIT: usize = 64 * 1024 * 1024;
         let mut chunk = [0; 16 * 1024];
         loop {
             let Some(left) = until.left() else {
-                return Err(Quiet::Silence);
+                return Err(ReadEnd::Silence);
             };
             if self.heard.len() > LIMIT {
-                return Err(Quiet::Flood);
+                return Err(ReadEnd::Flood);
             }
             let _ = self.connection.set_read_timeout(Some(left));
             acknowledge_at_once(&self.connection);
             match self.connection.read(&mut chunk) {
-                Ok(0) => return Err(Quiet::End),
+                Ok(0) => return Err(ReadEnd::End),
                 Ok(count) => {
                     self.heard.extend_from_slice(&chunk[..count]);
                     return Ok(());
@@ -266,7 +267,7 @@ impl Client<'_> {
                     ErrorKind::WouldBlock
                     | ErrorKind::TimedOut
                     | ErrorKind::Interrupted => {}
-                    _ => return Err(Quiet::Reset),
+                    _ => return Err(ReadEnd::Reset),
                 },
             }
         }
@@ -279,7 +280,7 @@ impl Client<'_> {
     }
 
     /// The next line, without its end; at most up to `until`.
-    pub(crate) fn line(&mut self, until: Deadline) -> Result<Vec<u8>, Quiet> {
+    pub(crate) fn line(&mut self, until: Deadline) -> Result<Vec<u8>, ReadEnd> {
         let mut seen = 0;
         loop {
             let news = &self.heard[seen..];
@@ -298,10 +299,10 @@ impl Client<'_> {
     }
 
     /// All that comes until the end, or until `until`, and how it ended.
-    pub(crate) fn hear_out(&mut self, until: Deadline) -> (Vec<u8>, Quiet) {
+    pub(crate) fn hear_out(&mut self, until: Deadline) -> (Vec<u8>, ReadEnd) {
         loop {
-            if let Err(quiet) = self.listen(until) {
-                return (std::mem::take(&mut self.heard), quiet);
+            if let Err(end) = self.listen(until) {
+                return (std::mem::take(&mut self.heard), end);
             }
         }
     }
@@ -318,7 +319,7 @@ fn acknowledge_at_once(connection: &TcpStream) {
     let _ = connection;
 }
 
-impl std::fmt::Display for Quiet {
+impl std::fmt::Display for ReadEnd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Silence => {

@@ -48,9 +48,9 @@ impl Finding {
     }
 }
 
-/// Where a program fell off the ladder, and why.
+/// On which rung a program failed, and why.
 #[derive(Clone, Debug)]
-pub struct Fall {
+pub struct Failure {
     /// Which rung, counted from 0.
     pub rung: usize,
     /// The rung's name.
@@ -60,7 +60,7 @@ pub struct Fall {
     pub(crate) programs: Vec<String>,
 }
 
-impl Fall {
+impl Failure {
     /// What came from the program, in short: for one line of a table.
     #[must_use]
     pub fn came(&self) -> &str {
@@ -69,7 +69,7 @@ impl Fall {
 }
 
 /// The whole message, as a student reads it.
-impl Display for Fall {
+impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "rung {}, {}", self.rung + 1, self.name)?;
         row(f, "sent", &self.sent.join("\n"))?;

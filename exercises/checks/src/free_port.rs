@@ -4,21 +4,17 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use assert_cmd::assert::OutputAssertExt;
+use harness::{Deadline, hold_port};
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
-use socket2::{Domain, Socket, Type};
 
-use crate::clock::Deadline;
 use crate::finding::Finding;
 use crate::ladder::{Exercise, Rung};
-use crate::ports::{BLOCK, Block, hold_silently, release};
-#[cfg(target_os = "linux")]
-use crate::stepper::between_calls;
+use crate::ports::{BLOCK, Block, release};
 use crate::trial::{ANSWER_TIME, START_TIME, Server, Trial};
 
 /// Listen on the first free port at or after P.
@@ -38,14 +34,15 @@ pub static FREE_PORT: Exercise = Exercise {
 };
 
 /// How many programs look for a port, one after the other, while a neighbour
-/// lies in wait. One in five that look first was caught on a busy machine.
+/// takes and leaves it. Of those that look first, one in ten was caught, on one
+/// busy processor too.
 const SEEKERS: usize = 200;
 
 /// No further one is started after this time: a program may start slowly.
-const SEEK_TIME: Duration = Duration::from_secs(1);
+const SEEK_TIME: Duration = Duration::from_secs(4);
 
-/// A seeker counts when the neighbour has tried so often meanwhile.
-const LOOKS: usize = 20;
+/// A seeker counts when the neighbour has looked so often meanwhile.
+const LOOKS: usize = 5;
 
 /// A program that still runs after this time stays.
 const STAY_TIME: Duration = Duration::from_millis(300);
@@ -92,7 +89,7 @@ fn it_starts(trial: &Trial) -> Result<(), Finding> {
     let port = block.port(0);
     let server = takes(trial, (port, 10), port, means)?;
 
-    server.visit("A")?;
+    server.connect("A")?;
     let elsewhere = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), port));
     trial.note(format!("B tries to connect to {elsewhere}"));
     if TcpStream::connect_timeout(&elsewhere, ANSWER_TIME).is_ok() {
@@ -103,7 +100,7 @@ fn it_starts(trial: &Trial) -> Result<(), Finding> {
              machine: the whole network can connect.",
         ));
     }
-    // After a visit it still listens.
+    // After a connection it still listens.
     let ended = server.process.wait(Deadline::after(STAY_TIME));
     if let Some(status) = ended {
         return Err(Finding::new(
@@ -116,8 +113,8 @@ fn it_starts(trial: &Trial) -> Result<(), Finding> {
              said where it listens.",
         ));
     }
-    server.visit("C")?;
-    hold_silently(block.port(1)).map(drop).map_err(|error| {
+    server.connect("C")?;
+    hold_port(block.port(1)).map(drop).map_err(|error| {
         Finding::new(
             format!("port {} is taken, too: {error}", block.port(1)),
             format!("the program takes port {port} alone"),
@@ -141,7 +138,7 @@ fn taken(trial: &Trial) -> Result<(), Finding> {
         ..finding
     })?;
 
-    server.visit("A")?;
+    server.connect("A")?;
     Ok(())
 }
 
@@ -235,7 +232,7 @@ fn last_port(trial: &Trial) -> Result<(), Finding> {
     let taken = loop {
         match takes(trial, (u16::MAX, 10), u16::MAX, means) {
             Err(_) if failures < 3 && !until.is_over() => {
-                failures += usize::from(hold_silently(u16::MAX).is_ok());
+                failures += usize::from(hold_port(u16::MAX).is_ok());
                 thread::sleep(TURN_TIME);
             }
             ended => break ended.map(drop),
@@ -269,7 +266,7 @@ fn in_turn<T>(
 fn silent(trial: &Trial) -> Result<(), Finding> {
     let block = Block::take()?;
     let (first, second) = (block.port(0), block.port(1));
-    let _other = hold_silently(first)
+    let _other = hold_port(first)
         .map_err(|error| Finding::of_machine("a port is taken", &error))?;
     trial.note(format!(
         "another program has bound {first}: it is not listening"
@@ -291,88 +288,42 @@ fn silent(trial: &Trial) -> Result<(), Finding> {
     Ok(())
 }
 
-/// A neighbour takes port P whenever it can. Whoever looks first finds
-/// something else when binding than when looking.
+/// A neighbour takes port P and leaves it, all the time. Whoever looks first
+/// finds something else when binding than when looking.
 fn neighbour(trial: &Trial) -> Result<(), Finding> {
     let block = Block::take()?;
     let port = block.port(0);
-    trial.note(format!("a neighbour takes {port} as soon as it can"));
+    trial.note(format!("a neighbour takes {port} and leaves it, all the time"));
     let args = from(port, BLOCK - 2);
     trial.note(format!("started with {}", args.join(" ")));
-    #[cfg(target_os = "linux")]
-    follow(trial, port, &args)?;
-    // This one finds what other threads of a program do, too, and needs no
-    // system on which a program can be followed.
-    lurk(trial, port, &args)
-}
-
-/// A neighbour who looks whenever the program is between two calls into the
-/// kernel, and takes the port once the program has had it and given it back.
-#[cfg(target_os = "linux")]
-fn follow(trial: &Trial, port: u16, args: &[String; 4]) -> Result<(), Finding> {
-    let args = args.each_ref().map(String::as_str);
-    let process = trial.spawn_stopped(&args)?;
-    let until = Deadline::after(START_TIME / 2);
-    let (mut was_taken, mut ours) = (false, None);
-    let look = || {
-        if ours.is_none() {
-            match hold_silently(port) {
-                // Not on the first look: the program has to find it free.
-                Ok(socket) if was_taken => ours = Some(socket),
-                Ok(_) => {}
-                Err(_) => was_taken = true,
-            }
-        }
-    };
-    let over = || process.has_announced();
-    if !between_calls(process.id(), until, look, over) {
-        // The machine is too busy for this; the other neighbour remains.
-        trial.forget();
-        return Ok(());
-    }
-    let until = Deadline::after(START_TIME);
-    trial.await_listening(process, until).map_err(not_found)?;
-    trial.forget();
-    Ok(())
-}
-
-/// A neighbour who takes the port and leaves it again, all the time.
-fn lurk(trial: &Trial, port: u16, args: &[String; 4]) -> Result<(), Finding> {
-    // Several neighbours would take the processor from each other.
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (over, looks) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         let lurk = || {
             while !over.load(Ordering::Relaxed) {
-                lie_in_wait(port, &looks);
+                take_and_leave(port);
+                looks.fetch_add(1, Ordering::Relaxed);
             }
         };
         let neighbour = thread::Builder::new().spawn_scoped(scope, lurk);
         let found = neighbour
             .map_err(|error| Finding::of_machine("no thread", &error))
-            .and_then(|_| seek(trial, args, &looks));
+            .and_then(|_| seek(trial, &args, &looks));
         over.store(true, Ordering::Relaxed);
         found
     })
 }
 
-/// Takes the port for a moment. Where somebody has it, tries a little longer:
-/// who has only looked gives it back, and is about to bind it once more.
-fn lie_in_wait(port: u16, looks: &AtomicUsize) {
-    /// As long as a program needs to give back what it has only looked at.
-    const TRIES: usize = 50;
-    /// As long as it needs to find the port taken.
-    const HOLD_TIME: Duration = Duration::from_millis(2);
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into();
-    let Ok(socket) = Socket::new(Domain::IPV4, Type::STREAM, None) else {
-        return;
-    };
-    looks.fetch_add(1, Ordering::Relaxed);
-    let was_free = socket.bind(&address).is_ok();
-    if !was_free && (0..TRIES).any(|_| socket.bind(&address).is_ok()) {
-        thread::sleep(HOLD_TIME);
-    }
+/// Takes the port for a moment, if it is free, and leaves it for a moment.
+///
+/// Both sleeps are as short as the system can make them. Who wakes up gets a
+/// processor at once, even the only one: also between two calls of a program
+/// that has just looked.
+fn take_and_leave(port: u16) {
+    const MOMENT: Duration = Duration::from_micros(1);
+    let held = hold_port(port);
+    thread::sleep(MOMENT);
+    drop(held);
+    thread::sleep(MOMENT);
 }
 
 /// Starts one seeker after the other; each of them finds a port.

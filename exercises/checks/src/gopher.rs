@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::Duration;
 
+use harness::Deadline;
 use tempfile::TempDir;
 
-use crate::client::{BROKEN, Client, Quiet};
-use crate::clock::Deadline;
+use crate::client::{BROKEN, Client, ReadEnd};
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start;
@@ -162,22 +162,22 @@ fn fetch(
     name: &str,
     selector: impl AsRef<[u8]>,
 ) -> Result<Vec<u8>, Finding> {
-    let mut client = server.visit(name)?;
+    let mut client = server.connect(name)?;
     client.send([selector.as_ref(), b"\r\n"].concat())?;
     answer(&mut client)
 }
 
 fn answer(client: &mut Client<'_>) -> Result<Vec<u8>, Finding> {
-    let (bytes, quiet) = client.hear_out(soon());
-    if quiet == Quiet::End {
+    let (bytes, end) = client.hear_out(soon());
+    if end == ReadEnd::End {
         return Ok(bytes);
     }
-    let means = match (quiet, bytes.is_empty()) {
-        (Quiet::Silence, true) => {
+    let means = match (end, bytes.is_empty()) {
+        (ReadEnd::Silence, true) => {
             "the server is busy with another client, or waits for more than \
              the selector and its \\r\\n."
         }
-        (Quiet::Silence, false) => {
+        (ReadEnd::Silence, false) => {
             "the connection was not closed. In Gopher the end of the \
              connection ends the answer."
         }
@@ -187,7 +187,7 @@ fn answer(client: &mut Client<'_>) -> Result<Vec<u8>, Finding> {
              the line feed, then answer."
         }
     };
-    let came = format!("{}, then {quiet}", quoted(&bytes));
+    let came = format!("{}, then {end}", quoted(&bytes));
     Err(Finding::new(came, "an answer, then the end of the connection", means))
 }
 
@@ -318,7 +318,7 @@ fn texts(trial: &Trial) -> Result<(), Finding> {
         compare_text(content, &came, expected)?;
     }
 
-    let mut client = server.visit("B")?;
+    let mut client = server.connect("B")?;
     let selector = find(&items, "notes.txt")?.selector;
     let pause = Duration::from_millis(10);
     let means = "one read was taken for the whole selector. It may come in \
@@ -471,7 +471,7 @@ fn outside(trial: &Trial) -> Result<(), Finding> {
         }
         let mut clients = Vec::new();
         for selector in selectors {
-            let mut client = server.visit("A")?;
+            let mut client = server.connect("A")?;
             client.send(format!("{selector}\r\n"))?;
             clients.push((client, selector));
         }
@@ -489,7 +489,7 @@ fn refuses(
     selector: &str,
     path: &str,
 ) -> Result<(), Finding> {
-    let (bytes, quiet) = client.hear_out(soon());
+    let (bytes, end) = client.hear_out(soon());
     let text = String::from_utf8_lossy(&bytes);
     // An error may repeat what was asked for.
     let named = text.contains(NEIGHBOUR) && !selector.contains(NEIGHBOUR);
@@ -497,9 +497,9 @@ fn refuses(
     if text.contains(SECRET) || listed || named {
         return Err(leak(&bytes, path));
     }
-    if quiet == Quiet::Silence {
+    if end == ReadEnd::Silence {
         return Err(Finding::new(
-            format!("{}, then {quiet}", quoted(&bytes)),
+            format!("{}, then {end}", quoted(&bytes)),
             format!("an error for {selector:?}, then the end"),
             "what is refused is answered, too: the client waits.",
         ));
@@ -560,14 +560,14 @@ fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     let menu = fetch_menu(&server, "")?;
     let large = find(&menu, "large.bin")?.selector;
     let blob = find(&menu, "blob.bin")?.selector;
-    let mut silent = server.silent_visits(SILENT)?;
+    let mut silent = server.silent_clients(SILENT)?;
     let means = "the server talks to one client at a time, or to a few: it \
                  waits for those who are silent, or do not read. Each needs a \
                  thread of their own.";
     let busy = |finding: Finding| finding.meaning(means);
     fetch(&server, "A", "").map_err(busy)?;
 
-    let mut slow = server.visit_with_little_room("S")?;
+    let mut slow = server.connect_with_little_room("S")?;
     slow.send(format!("{large}\r\n"))?;
     // Once it has begun, the server is in the middle of sending.
     slow.wait_for_bytes();
@@ -608,21 +608,21 @@ fn misbehave<'t>(
     large: &str,
 ) -> Result<Client<'t>, Finding> {
     for bytes in [&b"a\0b\r\n"[..], b"\xff\xfe\r\n", b"\t\r\n", b"\n"] {
-        let mut bad = server.visit("a bad client")?;
+        let mut bad = server.connect("a bad client")?;
         bad.send(bytes)?;
         // An answer, or none: then the server is done with it.
         let _ = bad.hear_out(Deadline::after(Duration::from_secs(1)));
     }
-    let mut half = server.visit("a bad client")?;
+    let mut half = server.connect("a bad client")?;
     half.send("half a selec")?;
     half.leave();
-    server.broken_visits(BROKEN)?;
+    server.broken_clients(BROKEN)?;
     for _ in 0..10 {
-        let mut bad = server.visit("a bad client")?;
+        let mut bad = server.connect("a bad client")?;
         bad.send(format!("{large}\r\n"))?;
         bad.reset();
     }
-    let mut endless = server.visit("an endless client")?;
+    let mut endless = server.connect("an endless client")?;
     endless.flood(1024 * 1024);
     Ok(endless)
 }

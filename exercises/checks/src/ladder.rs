@@ -8,8 +8,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::Builder;
 use std::time::Duration;
 
-use crate::clock::Deadline;
-use crate::finding::{Fall, Finding};
+use harness::Deadline;
+
+use crate::finding::{Failure, Finding};
 use crate::trial::Trial;
 
 /// How long one rung may take. Each wait inside is shorter.
@@ -48,7 +49,7 @@ pub struct Outcome {
     /// How many rungs were climbed.
     pub climbed: usize,
     /// The rung that was not, and why; `None` when all were.
-    pub fall: Option<Fall>,
+    pub fall: Option<Failure>,
 }
 
 /// What happens during a climb.
@@ -59,7 +60,7 @@ pub enum Step {
     /// It is climbed.
     Climbed,
     /// It is not.
-    Fell,
+    Failed,
 }
 
 /// A rung that is being tried on a thread of its own.
@@ -87,13 +88,13 @@ pub fn climb(
         if nth == 1 {
             attempts = others.iter().map(|r| attempt(r, program)).collect();
         }
-        let fall = match nth {
-            0 => attempt(first, program).fall(nth, rung),
-            _ => attempts[nth - 1].fall(nth, rung),
+        let failure = match nth {
+            0 => attempt(first, program).failure(nth, rung),
+            _ => attempts[nth - 1].failure(nth, rung),
         };
-        if fall.is_some() {
-            report(Step::Fell);
-            return Outcome { climbed: nth, fall };
+        if failure.is_some() {
+            report(Step::Failed);
+            return Outcome { climbed: nth, fall: failure };
         }
         report(Step::Climbed);
     }
@@ -105,7 +106,7 @@ fn attempt(rung: &'static Rung, program: &Path) -> Attempt {
     let (sender, ended) = mpsc::channel();
     let climber = Arc::clone(&trial);
     let until = Deadline::after(RUNG_TIME);
-    // Without a thread nothing is sent, which `fall` reports.
+    // Without a thread nothing is sent, which `failure` reports.
     let _ = Builder::new().name(rung.name.to_owned()).spawn(move || {
         let _ = sender.send((rung.try_it)(&climber));
     });
@@ -124,8 +125,8 @@ impl Attempt {
         }
     }
 
-    /// Waits for the end of the attempt; returns the fall if it was one.
-    fn fall(&self, nth: usize, rung: &Rung) -> Option<Fall> {
+    /// Waits for the end of the attempt; returns the failure if it was one.
+    fn failure(&self, nth: usize, rung: &Rung) -> Option<Failure> {
         let ended = self.wait().unwrap_or_else(|why| {
             Err(match why {
                 RecvTimeoutError::Timeout => Finding::new(
@@ -145,7 +146,7 @@ impl Attempt {
             }
             finding
         });
-        let fall = ended.err().map(|finding| Fall {
+        let failure = ended.err().map(|finding| Failure {
             rung: nth,
             name: rung.name,
             sent: self.trial.notes(),
@@ -153,7 +154,7 @@ impl Attempt {
             programs: self.trial.reports(),
         });
         self.trial.end();
-        fall
+        failure
     }
 }
 
@@ -177,15 +178,15 @@ pub fn main(exercise: &'static Exercise, program: &str) -> ExitCode {
                 print!("  {nth}  {:.<48} ", format!("{} ", rung.name));
             }
             Step::Climbed => println!("ok"),
-            Step::Fell => println!("FAILED"),
+            Step::Failed => println!("FAILED"),
         }
         let _ = std::io::stdout().flush();
     });
-    let Some(fall) = outcome.fall else {
+    let Some(failure) = outcome.fall else {
         println!("\nAll rungs climbed. {} is solved.\n", exercise.name);
         return ExitCode::SUCCESS;
     };
-    println!("\n{fall}");
+    println!("\n{failure}");
     println!("Task and hints: exercises/{}/README.md\n", exercise.folder);
     ExitCode::FAILURE
 }

@@ -7,27 +7,23 @@
 //!
 //! - [`climb`] runs a ladder, [`main`] runs and prints it;
 //! - `trial` is what a rung works with: it starts the program, and kills it;
-//! - `client` is one connection to it, `output` is what it prints;
+//! - `client` is one connection to it;
 //! - `free_port` … `gopher` hold the rungs of one exercise each.
 
 mod chat;
 mod client;
-mod clock;
 mod finding;
 mod free_port;
 mod gopher;
 mod ladder;
-mod output;
 mod ports;
 mod start;
-#[cfg(target_os = "linux")]
-mod stepper;
 mod syslog;
 mod time;
 mod trial;
 
 pub use chat::CHAT;
-pub use finding::{Fall, Finding};
+pub use finding::{Failure, Finding};
 pub use free_port::FREE_PORT;
 pub use gopher::GOPHER;
 pub use ladder::{Exercise, Outcome, RUNG_TIME, Rung, Step, climb, main};

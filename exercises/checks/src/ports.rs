@@ -1,13 +1,14 @@
 //! Ports with known numbers, which no other check takes meanwhile.
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
+use harness::hold_port;
+use socket2::Socket;
 
 use crate::finding::Finding;
 
@@ -37,9 +38,9 @@ impl Block {
             let blocks = u64::from((FROM.end - FROM.start) / BLOCK);
             let nth = u16::try_from(random % blocks).unwrap_or(0);
             let first = FROM.start + nth * BLOCK;
-            let Ok(lock) = hold_silently(first) else { continue };
+            let Ok(lock) = hold_port(first) else { continue };
             let block = Self { first, _lock: lock };
-            let free = |nth| hold_silently(block.port(nth)).is_ok();
+            let free = |nth| hold_port(block.port(nth)).is_ok();
             if without_children(|| (0..BLOCK - 1).all(free)) {
                 return Ok(block);
             }
@@ -88,19 +89,10 @@ pub(crate) fn release<T>(holder: T, port: u16) {
     without_children(|| {
         drop(holder);
         for _ in 0..PAUSES {
-            if hold_silently(port).is_ok() {
+            if hold_port(port).is_ok() {
                 return;
             }
             thread::sleep(PAUSE);
         }
     });
-}
-
-/// Binds a port without listening on it. Without `SO_REUSEADDR` nobody else
-/// can bind it.
-pub(crate) fn hold_silently(port: u16) -> std::io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    socket.bind(&address.into())?;
-    Ok(socket)
 }

@@ -1,6 +1,7 @@
 //! The first rung, which all exercises but the first share.
 
-use crate::clock::Deadline;
+use harness::Deadline;
+
 use crate::finding::Finding;
 use crate::ports::Block;
 use crate::trial::{START_TIME, Trial};
@@ -16,7 +17,7 @@ pub(crate) fn it_starts(trial: &Trial, args: &[&str]) -> Result<(), Finding> {
     let until = Deadline::after(START_TIME);
 
     let any = trial.await_listening(any, until)?;
-    any.visit("A")?;
+    any.connect("A")?;
 
     let named = trial.await_listening(named, until)?;
     if named.address.port() != block.port(0) {
@@ -27,6 +28,6 @@ pub(crate) fn it_starts(trial: &Trial, args: &[&str]) -> Result<(), Finding> {
              another one than it has.",
         ));
     }
-    named.visit("B")?;
+    named.connect("B")?;
     Ok(())
 }

@@ -4,11 +4,11 @@ use std::cell::OnceCell;
 use std::thread;
 use std::time::Duration;
 
-use crate::client::{BROKEN, Client, Quiet};
-use crate::clock::Deadline;
+use harness::{Deadline, NoLine, Stream};
+
+use crate::client::{BROKEN, Client, ReadEnd};
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
-use crate::output::NoLine;
 use crate::start;
 use crate::trial::{ANSWER_TIME, Server, Trial};
 
@@ -61,24 +61,24 @@ fn start(trial: &Trial) -> Result<Logger<'_>, Finding> {
 }
 
 impl Logger<'_> {
-    fn visit(&self, name: &str) -> Result<Client<'_>, Finding> {
-        self.server.visit(name)
+    fn connect(&self, name: &str) -> Result<Client<'_>, Finding> {
+        self.server.connect(name)
     }
 
     /// The lines that were printed by now.
     fn lines_so_far(&self) -> Vec<String> {
-        let stdout = &self.server.process.stdout;
-        std::iter::from_fn(|| stdout.line_so_far()).collect()
+        self.server.process.lines_so_far().collect()
     }
 
     /// Whether a line, in which words of a message stand, is that message. It
     /// may also be a trace, or speak of an error.
     fn is_message(&self, line: &str) -> bool {
         let tagged = |line: &str| line.starts_with(TAG);
-        let stdout = &self.server.process.stdout;
+        let process = &self.server.process;
         tagged(line)
             || !self.tagged.get_or_init(|| {
-                stdout.will_have(tagged, Deadline::after(2 * PAUSE))
+                let until = Deadline::after(2 * PAUSE);
+                process.will_have(Stream::Stdout, tagged, until)
             })
     }
 }
@@ -106,7 +106,7 @@ fn prints(
     let mut others = Vec::new();
     let expected = format!("a line on stdout with {}", words.join(" and "));
     loop {
-        let why = match logger.server.process.stdout.next_line(until) {
+        let why = match logger.server.process.next_line(Stream::Stdout, until) {
             Ok(line)
                 if words.iter().all(|word| line.contains(word))
                     && logger.is_message(&line) =>
@@ -170,7 +170,7 @@ fn not_yet(
 
 fn one_message(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    let mut a = server.visit("A")?;
+    let mut a = server.connect("A")?;
     a.send(frame("<13>a: hello-server"))?;
     let means = "the program does not read the message, or waits for a line \
                  feed, which a message need not have; or it prints only when \
@@ -190,7 +190,7 @@ fn one_message(trial: &Trial) -> Result<(), Finding> {
 
 fn one_segment(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    let mut a = server.visit("A")?;
+    let mut a = server.connect("A")?;
     let words = ["m-one", "m-two", "m-three", "m-four"];
     let frames = words.map(|word| frame(format!("<13>a: {word}")));
     a.send(frames.concat())?;
@@ -207,7 +207,7 @@ fn one_segment(trial: &Trial) -> Result<(), Finding> {
 
 fn many_segments(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    let mut a = server.visit("A")?;
+    let mut a = server.connect("A")?;
     let means = "one read was taken for one message, or for one length. It \
                  returned only a part: read on until all octets are there.";
     let message = frame("<13>a: in-small-pieces");
@@ -235,7 +235,7 @@ fn many_segments(trial: &Trial) -> Result<(), Finding> {
 
 fn octets(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    let mut a = server.visit("A")?;
+    let mut a = server.connect("A")?;
     let means = "the length was taken as a number of characters. It counts \
                  octets: in UTF-8 an ö has two of them. Read bytes, \
                  and make text of them afterwards.";
@@ -269,12 +269,12 @@ fn octets(trial: &Trial) -> Result<(), Finding> {
 
 fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    let mut silent = server.server.silent_visits(SILENT)?;
+    let mut silent = server.server.silent_clients(SILENT)?;
     trial.note("every other one begins: \"20 <13>late-\"");
     for client in silent.iter_mut().skip(1).step_by(2) {
         client.say("20 <13>late-")?;
     }
-    let mut a = server.visit("A")?;
+    let mut a = server.connect("A")?;
     a.send(frame("<13>not-silent"))?;
     let means = "the server takes one sender at a time, or a few: it waits \
                  for the silent ones and does not read what A says. Each \
@@ -298,7 +298,7 @@ fn many_at_once(trial: &Trial) -> Result<(), Finding> {
 
 fn bad_lengths(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    let mut good = server.visit("a good sender")?;
+    let mut good = server.connect("a good sender")?;
     let longest = format!("{:x<LIMIT$}", "<13>just-fits ");
     good.send([frame(longest), frame("<13>after-it")].concat())?;
     let means = "8,192 octets is the limit, and a message exactly that long \
@@ -322,7 +322,7 @@ fn bad_lengths(trial: &Trial) -> Result<(), Finding> {
     trial.note(format!("{} bad senders, each with a bad length", bad.len()));
     for (nth, bytes) in bad.iter().enumerate() {
         let name = format!("bad {}", nth + 1);
-        let mut client = server.visit(&name).map_err(harm)?;
+        let mut client = server.connect(&name).map_err(harm)?;
         client.say(bytes).map_err(harm)?;
         clients.push(client);
     }
@@ -339,8 +339,8 @@ fn bad_lengths(trial: &Trial) -> Result<(), Finding> {
 
 /// The server closes a connection on which nothing good can come any more.
 fn closes(client: &mut Client<'_>, sent: &str) -> Result<(), Finding> {
-    let (_, quiet) = client.hear_out(soon());
-    if matches!(quiet, Quiet::End | Quiet::Reset) {
+    let (_, end) = client.hear_out(soon());
+    if matches!(end, ReadEnd::End | ReadEnd::Reset) {
         return Ok(());
     }
     let means = match sent.as_bytes() {
@@ -369,7 +369,7 @@ fn closes(client: &mut Client<'_>, sent: &str) -> Result<(), Finding> {
     let name = client.name();
     client.note(format!("{name} sends {}", quoted(sent.as_bytes())));
     Err(Finding::new(
-        format!("to {name}: {quiet}"),
+        format!("to {name}: {end}"),
         format!("to {name}: the end of the connection"),
         means,
     ))
@@ -377,7 +377,7 @@ fn closes(client: &mut Client<'_>, sent: &str) -> Result<(), Finding> {
 
 fn bad_senders(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    let mut good = server.visit("a good sender")?;
+    let mut good = server.connect("a good sender")?;
     let harmed = "one sender's trouble has ended the program or its loop: \
                   unwrap or ? where the sender may be gone.";
     let harm = |finding: Finding| finding.harm(harmed);
@@ -386,7 +386,7 @@ fn bad_senders(trial: &Trial) -> Result<(), Finding> {
 
     good.send(frame("<13>good-old"))?;
     let mut seen = prints(&server, &["good-old"], harmed).map_err(harm)?;
-    let mut newcomer = server.visit("a newcomer").map_err(harm)?;
+    let mut newcomer = server.connect("a newcomer").map_err(harm)?;
     newcomer.send(frame("<13>good-new"))?;
     seen.extend(prints(&server, &["good-new"], harmed).map_err(harm)?);
     let means = "a message whose end never came was printed as if it were \
@@ -397,12 +397,12 @@ fn bad_senders(trial: &Trial) -> Result<(), Finding> {
 
 /// A frame without its end, and the end of the stream.
 fn cut_off(logger: &Logger<'_>) -> Result<(), Finding> {
-    let mut cut = logger.visit("a sender who is cut off")?;
+    let mut cut = logger.connect("a sender who is cut off")?;
     cut.send("40 <13>cut-off-before")?;
     cut.end();
-    if let (_, Quiet::Silence) = cut.hear_out(soon()) {
+    if let (_, ReadEnd::Silence) = cut.hear_out(soon()) {
         return Err(Finding::new(
-            format!("to {}: {}", cut.name(), Quiet::Silence),
+            format!("to {}: {}", cut.name(), ReadEnd::Silence),
             "the end of the connection: nothing more can come",
             "the end of the stream inside a frame was passed over: read \
              returns 0 again and again.",
@@ -414,11 +414,11 @@ fn cut_off(logger: &Logger<'_>) -> Result<(), Finding> {
 /// Connections that break inside a frame or before it, and a flood.
 fn misbehave(server: &Server<'_>) -> Result<(), Finding> {
     for _ in 0..10 {
-        let mut bad = server.visit("a bad sender")?;
+        let mut bad = server.connect("a bad sender")?;
         bad.send("40 <13>broken-off")?;
         bad.reset();
     }
-    server.broken_visits(BROKEN)?;
-    server.visit("a flooder")?.flood(1024 * 1024);
+    server.broken_clients(BROKEN)?;
+    server.connect("a flooder")?.flood(1024 * 1024);
     Ok(())
 }

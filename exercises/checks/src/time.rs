@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::client::{BROKEN, Client, Quiet};
-use crate::clock::Deadline;
+use harness::Deadline;
+
+use crate::client::{BROKEN, Client, ReadEnd};
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start;
@@ -55,17 +56,17 @@ fn now() -> u64 {
 /// How the connection ends after the answer is `strict` business only when the
 /// client has sent nothing: unread bytes turn a close into a reset.
 fn answer(client: &mut Client<'_>, strict: bool) -> Result<[u8; 4], Finding> {
-    let (bytes, quiet) = client.hear_out(Deadline::after(ANSWER_TIME));
-    let ended = quiet == Quiet::End || (quiet == Quiet::Reset && !strict);
+    let (bytes, end) = client.hear_out(Deadline::after(ANSWER_TIME));
+    let ended = end == ReadEnd::End || (end == ReadEnd::Reset && !strict);
     if let (Ok(four), true) = (<[u8; 4]>::try_from(&*bytes), ended) {
         return Ok(four);
     }
-    let means = match (bytes.len(), quiet) {
-        (0, Quiet::Silence) => {
+    let means = match (bytes.len(), end) {
+        (0, ReadEnd::Silence) => {
             "the program waits for the client to say something, or is busy \
              with another client."
         }
-        (0, Quiet::End) => {
+        (0, ReadEnd::End) => {
             "the program closed the connection without an answer."
         }
         (0, _) => {
@@ -84,7 +85,7 @@ fn answer(client: &mut Client<'_>, strict: bool) -> Result<[u8; 4], Finding> {
     };
     let is_text = bytes.is_ascii() || bytes.len() > 8;
     let shown = if is_text { quoted(&bytes) } else { hex(&bytes) };
-    let came = format!("{shown}, then {quiet}");
+    let came = format!("{shown}, then {end}");
     Err(Finding::new(came, "four bytes, then the end of the connection", means))
 }
 
@@ -146,23 +147,23 @@ fn meaning(four: [u8; 4], right: u64, last: u64) -> String {
     }
 }
 
-/// A visit of somebody who says nothing.
+/// A connection of somebody who says nothing.
 fn ask(server: &Server<'_>, name: &str) -> Result<(), Finding> {
     let begin = now();
-    let mut client = server.visit(name)?;
+    let mut client = server.connect(name)?;
     judge(answer(&mut client, true)?, begin)
 }
 
 fn four_bytes(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    answer(&mut server.visit("A")?, true).map(drop)
+    answer(&mut server.connect("A")?, true).map(drop)
 }
 
 fn right_number(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     // How fresh it is, is the next rung's business.
     let begin = now() - OLD;
-    judge(answer(&mut server.visit("A")?, true)?, begin)
+    judge(answer(&mut server.connect("A")?, true)?, begin)
 }
 
 fn fresh(trial: &Trial) -> Result<(), Finding> {
@@ -189,7 +190,7 @@ fn one_after_the_other(trial: &Trial) -> Result<(), Finding> {
 fn talkers(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     for nth in 1..=5 {
-        let mut client = server.visit(&format!("client {nth}"))?;
+        let mut client = server.connect(&format!("client {nth}"))?;
         // The server may have closed already: then this fails, and is fine.
         let _ = client.send("What time is it, please?\r\n");
         answer(&mut client, false)?;
@@ -204,7 +205,7 @@ fn stayers(trial: &Trial) -> Result<(), Finding> {
     let waits = |finding: Finding| finding.meaning(means);
     let mut staying = Vec::new();
     for nth in 1..=STAYING {
-        let mut client = server.visit(&format!("client {nth}"))?;
+        let mut client = server.connect(&format!("client {nth}"))?;
         answer(&mut client, true).map_err(waits)?;
         trial.note(format!("client {nth} does not hang up"));
         staying.push(client);
@@ -213,14 +214,16 @@ fn stayers(trial: &Trial) -> Result<(), Finding> {
 }
 
 fn bad_clients(trial: &Trial) -> Result<(), Finding> {
+    /// Between two parts of the flood.
+    const PAUSE: Duration = Duration::from_millis(1);
     let server = start(trial)?;
     let harmed = "an error with one client ends the program, or its loop: \
                   unwrap or ? where the client may be gone. Report the \
                   error, and go on with the next.";
-    server.broken_visits(BROKEN).map_err(|finding| finding.harm(harmed))?;
+    server.broken_clients(BROKEN).map_err(|finding| finding.harm(harmed))?;
     ask(&server, "a good client").map_err(|finding| finding.harm(harmed))?;
     trial.note("a client sends without an end");
-    let mut flooder = server.visit("a flooder")?;
+    let mut flooder = server.connect("a flooder")?;
     // Some of it is there before the next client comes.
     flooder.flood(64 * 1024);
     let over = AtomicBool::new(false);
@@ -228,8 +231,11 @@ fn bad_clients(trial: &Trial) -> Result<(), Finding> {
                    comes. Set a limit: so many bytes, and so much time.";
     thread::scope(|scope| {
         let flood = || {
-            // A write waits as soon as the server takes no more.
-            while flooder.flooding() && !over.load(Ordering::Relaxed) {}
+            // A write waits as soon as the server takes no more. If it takes
+            // all, some processor time is left for others.
+            while flooder.flooding() && !over.load(Ordering::Relaxed) {
+                thread::sleep(PAUSE);
+            }
         };
         let thread = thread::Builder::new().spawn_scoped(scope, flood);
         let asked = thread

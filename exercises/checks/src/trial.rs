@@ -1,17 +1,16 @@
 //! One rung's trial of a program: what it starts is killed with it.
 
-use std::io;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output as Ended, Stdio};
+use std::process::{Command, Output as Ended, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
-use crate::clock::Deadline;
-use crate::finding::Finding;
-use crate::output::{NoLine, Output};
+use harness::{Child, Deadline, NoLine, Stream};
+
+use crate::finding::{Finding, quoted};
 use crate::ports::without_children;
 
 /// How long a program may take until it listens.
@@ -23,8 +22,11 @@ pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// How the line begins that says where a program listens.
 const LISTENING: &str = "[LISTENING]";
 
-/// How often we look whether a program has ended.
+/// How often we look whether a program has ended, or printed a line.
 const LOOK_TIME: Duration = Duration::from_millis(5);
+
+/// How many bytes of lines wait to be looked at.
+const ROOM: usize = 1024 * 1024;
 
 /// At most so many of the first things that were sent are shown, and so many
 /// of the last.
@@ -47,13 +49,10 @@ pub struct Trial {
 /// A started program.
 #[derive(Debug)]
 pub(crate) struct Process {
-    child: Mutex<Child>,
-    killed: AtomicBool,
+    child: Child,
     /// Whether it has said that it listens.
     listens: AtomicBool,
     args: String,
-    pub(crate) stdout: Arc<Output>,
-    pub(crate) stderr: Arc<Output>,
 }
 
 /// A started program that listens.
@@ -96,35 +95,11 @@ impl Trial {
 
     /// Starts the program.
     pub(crate) fn spawn(&self, args: &[&str]) -> Result<Arc<Process>, Finding> {
-        let mut command = Command::new(&self.program);
-        self.spawn_as(command.args(args), args)
-    }
-
-    /// Starts a shell that stops itself, and becomes the program when it goes
-    /// on: whoever follows the program misses nothing.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn spawn_stopped(
-        &self,
-        args: &[&str],
-    ) -> Result<Arc<Process>, Finding> {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "kill -STOP $$; exec \"$0\" \"$@\""]);
-        self.spawn_as(shell.arg(&self.program).args(args), args)
-    }
-
-    fn spawn_as(
-        &self,
-        command: &mut Command,
-        args: &[&str],
-    ) -> Result<Arc<Process>, Finding> {
         let mut processes = lock(&self.processes);
         if self.over.load(Ordering::SeqCst) {
             return Err(Finding::of_machine("the trial", &"it is over"));
         }
-        let started = Process::start(command, args.join(" "));
-        let process = started.map(Arc::new).map_err(|error| {
-            Finding::of_machine("the program could not be started", &error)
-        })?;
+        let process = Arc::new(Process::start(&self.program, args)?);
         processes.push(Arc::clone(&process));
         Ok(process)
     }
@@ -136,7 +111,7 @@ impl Trial {
         until: Deadline,
     ) -> Result<Server<'_>, Finding> {
         loop {
-            match process.stdout.next_line(until) {
+            match process.next_line(Stream::Stdout, until) {
                 Ok(line) if line.trim_start().starts_with(LISTENING) => {
                     let address = announced(&line)?;
                     process.listens.store(true, Ordering::SeqCst);
@@ -163,10 +138,9 @@ impl Trial {
         };
         // Whatever it started itself may keep the pipes open.
         process.kill();
-        process.stdout.wait_for_end(until);
-        process.stderr.wait_for_end(until);
-        let text = |output: &Output| output.excerpt().into_bytes();
-        let (stdout, stderr) = (text(&process.stdout), text(&process.stderr));
+        process.wait_for_end(until);
+        let text = |stream| process.excerpt(stream).into_bytes();
+        let (stdout, stderr) = (text(Stream::Stdout), text(Stream::Stderr));
         Ok(Ended { status, stdout, stderr })
     }
 
@@ -207,9 +181,7 @@ impl Trial {
     /// Whether a program that listened has ended by itself.
     pub(crate) fn has_lost_server(&self) -> bool {
         lock(&self.processes).iter().any(|process| {
-            process.listens.load(Ordering::SeqCst)
-                && !process.killed.load(Ordering::SeqCst)
-                && process.status().is_some()
+            process.listens.load(Ordering::SeqCst) && process.has_ended_itself()
         })
     }
 
@@ -237,68 +209,25 @@ impl Drop for Trial {
 }
 
 impl Process {
-    fn start(command: &mut Command, args: String) -> io::Result<Self> {
+    fn start(program: &Path, args: &[&str]) -> Result<Self, Finding> {
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::null());
         command.env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE");
         command.env_remove("RUST_BACKTRACE");
-        command.stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A group of its own, so that it can be killed with its children.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(command, 0);
-        let mut child = without_children(|| command.spawn())?;
-        let pipes = (child.stdout.take(), child.stderr.take());
-        let (Some(stdout), Some(stderr)) = pipes else {
-            return Err(io::Error::other("no pipe"));
-        };
-        let (stdout, stderr) = (Output::of(stdout)?, Output::of(stderr)?);
-        Ok(Self {
-            child: Mutex::new(child),
-            killed: AtomicBool::new(false),
-            listens: AtomicBool::new(false),
-            args,
-            stdout,
-            stderr,
+        let child = without_children(|| Child::start(command, ROOM));
+        let child = child.map_err(|error| {
+            Finding::of_machine("the program could not be started", &error)
+        })?;
+        let listens = AtomicBool::new(false);
+        Ok(Self { child, listens, args: args.join(" ") })
+    }
+
+    /// The lines that were printed by now, and not looked at.
+    pub(crate) fn lines_so_far(&self) -> impl Iterator<Item = String> {
+        std::iter::from_fn(|| {
+            let now = Deadline::after(Duration::ZERO);
+            self.next_line(Stream::Stdout, now).ok()
         })
-    }
-
-    /// The number that the system has given it.
-    pub(crate) fn id(&self) -> u32 {
-        lock(&self.child).id()
-    }
-
-    /// Whether it has said that it listens.
-    pub(crate) fn has_announced(&self) -> bool {
-        let announced = |line: &str| line.trim_start().starts_with(LISTENING);
-        self.stdout.will_have(announced, Deadline::after(Duration::ZERO))
-    }
-
-    /// Its exit status, if it has ended.
-    pub(crate) fn status(&self) -> Option<ExitStatus> {
-        lock(&self.child).try_wait().ok().flatten()
-    }
-
-    /// Waits for its end.
-    pub(crate) fn wait(&self, until: Deadline) -> Option<ExitStatus> {
-        loop {
-            let status = self.status();
-            if status.is_some() || until.is_over() {
-                return status;
-            }
-            thread::sleep(LOOK_TIME);
-        }
-    }
-
-    /// Kills it and the processes of its group.
-    pub(crate) fn kill(&self) {
-        let mut child = lock(&self.child);
-        // Once: later the number may belong to somebody else.
-        if self.killed.swap(true, Ordering::SeqCst) {
-            return;
-        }
-        #[cfg(unix)]
-        kill_group(child.id());
-        let _ = child.kill();
-        let _ = child.wait();
     }
 
     fn report(&self) -> String {
@@ -307,7 +236,7 @@ impl Process {
             Some(status) => format!("had ended: {status}"),
         };
         let args = &self.args;
-        let stderr = self.stderr.excerpt();
+        let stderr = self.excerpt(Stream::Stderr);
         // What to do for a backtrace helps nobody here.
         let noise = |line: &&str| !line.contains("RUST_BACKTRACE");
         let stderr: Vec<_> = stderr.trim().lines().filter(noise).collect();
@@ -320,7 +249,7 @@ impl Process {
     }
 
     fn not_listening(&self, why: NoLine) -> Finding {
-        let begun = self.stdout.begun();
+        let begun = self.begun(Stream::Stdout);
         let (came, means) = match why {
             NoLine::Flood => (
                 "over 1 MiB of lines before the program listens".to_owned(),
@@ -337,10 +266,7 @@ impl Process {
                 ),
             },
             NoLine::Silence if begun.starts_with(LISTENING.as_bytes()) => (
-                format!(
-                    "{} without a line end",
-                    crate::finding::quoted(&begun)
-                ),
+                format!("{} without a line end", quoted(&begun)),
                 "print! instead of println!: a pipe gets the text only when \
                  the line ends.",
             ),
@@ -353,6 +279,14 @@ impl Process {
         };
         let expected = "a line on stdout: [LISTENING] ADDR:PORT";
         Finding::new(came, expected, means)
+    }
+}
+
+impl Deref for Process {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.child
     }
 }
 
@@ -389,8 +323,7 @@ fn announced(line: &str) -> Result<SocketAddr, Finding> {
 }
 
 fn announced_so_far(process: &Process) -> Option<String> {
-    std::iter::from_fn(|| process.stdout.line_so_far())
-        .find(|line| line.trim_start().starts_with(LISTENING))
+    process.lines_so_far().find(|line| line.trim_start().starts_with(LISTENING))
 }
 
 fn still_running(announced: Option<String>) -> Finding {
@@ -406,17 +339,6 @@ fn still_running(announced: Option<String>) -> Finding {
         ),
     };
     Finding::new(came, "the program ends by itself", means)
-}
-
-#[cfg(unix)]
-fn kill_group(id: u32) {
-    use nix::sys::signal::{Signal, killpg};
-    use nix::unistd::Pid;
-
-    if let Ok(id) = i32::try_from(id) {
-        // It fails when all are gone, which is as good.
-        let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

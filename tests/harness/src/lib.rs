@@ -15,17 +15,23 @@
     reason = "each function panics when its test is to fail"
 )]
 
+mod child;
+mod clock;
 pub mod contract;
 pub mod peer;
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::{Command, ExitStatus, Stdio};
+#[cfg(unix)]
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(unix)]
+use std::time::Instant;
 
+pub use child::{Child, NoLine, Stream};
+pub use clock::Deadline;
 #[cfg(unix)]
 pub use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
@@ -36,13 +42,17 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 /// Within this time a server is to be gone after Ctrl-C.
 pub const STOP_TIME: Duration = Duration::from_secs(2);
 
+/// How many bytes of lines of a server wait until its test looks at them: of
+/// ten thousand clients, none is lost.
+const ROOM: usize = 64 * 1024 * 1024;
+
 /// A server in the background. Dropping it kills it.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
     address: SocketAddr,
-    stdout: Lines,
-    stderr: Lines,
+    /// The lines that were looked at: of stdout, and of stderr.
+    heard: [Vec<String>; 2],
 }
 
 /// How a server ended, and all that it had said.
@@ -90,16 +100,13 @@ impl Server {
     #[track_caller]
     #[must_use]
     pub fn spawn(mut command: Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program should start");
-        let stdout = Lines::of(child.stdout.take().expect("it is piped"));
-        let stderr = Lines::of(child.stderr.take().expect("it is piped"));
-        let address = ([127, 0, 0, 1], 0).into();
-        let mut server = Self { child, address, stdout, stderr };
+        command.stdin(Stdio::null());
+        let child = Child::start(command, ROOM);
+        let mut server = Self {
+            child: child.expect("the program should start"),
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            heard: <[Vec<String>; 2]>::default(),
+        };
         let line = server.says("[LISTENING]");
         let address = line.split(' ').nth(1).and_then(|word| word.parse().ok());
         server.address = address.expect("an address should be the second word");
@@ -135,34 +142,41 @@ impl Server {
     /// over.
     #[track_caller]
     pub fn says(&mut self, what: &str) -> String {
-        match self.stdout.wait_for(what) {
-            Some(line) => line,
-            None => self.fail("stdout", what),
-        }
+        self.wait_for(Stream::Stdout, what)
     }
 
     /// The next line of stderr that holds `what`.
     #[track_caller]
     pub fn complains(&mut self, what: &str) -> String {
-        match self.stderr.wait_for(what) {
-            Some(line) => line,
-            None => self.fail("stderr", what),
+        self.wait_for(Stream::Stderr, what)
+    }
+
+    #[track_caller]
+    fn wait_for(&mut self, stream: Stream, what: &str) -> String {
+        let until = Deadline::after(PATIENCE);
+        loop {
+            match self.child.next_line(stream, until) {
+                Ok(line) => self.heard[stream as usize].push(line),
+                Err(why) => self.fail(&format!("{why:?} before {what:?}")),
+            }
+            let last = self.heard[stream as usize].last();
+            if let Some(line) = last.filter(|line| line.contains(what)) {
+                return line.clone();
+            }
         }
     }
 
     /// The lines of stdout up to the one that was waited for last.
     #[must_use]
     pub fn said(&self) -> &[String] {
-        &self.stdout.all
+        &self.heard[Stream::Stdout as usize]
     }
 
     #[track_caller]
-    fn fail(&self, stream: &str, what: &str) -> ! {
-        panic!(
-            "no {what:?} on {stream} within {PATIENCE:?}\nstdout: {:#?}\n\
-             stderr: {:#?}",
-            self.stdout.all, self.stderr.all
-        )
+    fn fail(&self, why: &str) -> ! {
+        let shown = |stream| self.child.excerpt(stream);
+        let (stdout, stderr) = (shown(Stream::Stdout), shown(Stream::Stderr));
+        panic!("{why}\nstdout:\n{stdout}\nstderr:\n{stderr}")
     }
 
     /// Asks the server to stop as Ctrl-C does, and waits until it is gone.
@@ -178,40 +192,28 @@ impl Server {
     #[track_caller]
     #[must_use]
     pub fn end_by(mut self, signal: Signal) -> Ended {
-        let begin = Instant::now();
+        let (begin, until) = (Instant::now(), Deadline::after(PATIENCE));
         self.signal(signal);
-        let status = self.wait();
+        let Some(status) = self.child.wait(until) else {
+            self.fail("it still runs");
+        };
         let took = begin.elapsed();
-        self.stdout.drain();
-        self.stderr.drain();
-        Ended {
-            status,
-            took,
-            stdout: std::mem::take(&mut self.stdout.all),
-            stderr: std::mem::take(&mut self.stderr.all),
+        loop {
+            match self.child.next_of_either(until) {
+                Ok((stream, line)) => self.heard[stream as usize].push(line),
+                Err(NoLine::Ended) => break,
+                Err(why) => self.fail(&format!("{why:?} after its end")),
+            }
         }
+        let [stdout, stderr] = self.heard;
+        Ended { status, took, stdout, stderr }
     }
 
     /// Sends the server a signal.
     #[cfg(unix)]
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
-        send_signal(self.id(), signal);
-    }
-
-    #[cfg(unix)]
-    #[track_caller]
-    fn wait(&mut self) -> ExitStatus {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("our child") {
-                return status;
-            }
-            if Instant::now() > until {
-                self.fail("the process", "end");
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
+        self.child.signal(signal).expect("the server should still run");
     }
 }
 
@@ -234,13 +236,6 @@ pub fn suspend(id: u32) {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Ended {
     /// The last line of stdout.
     #[must_use]
@@ -249,68 +244,23 @@ impl Ended {
     }
 }
 
-/// The lines of a pipe, which is read all the time: a child must never block
-/// because its pipe is full.
-#[derive(Debug)]
-struct Lines {
-    pipe: Receiver<String>,
-    all: Vec<String>,
-}
-
-impl Lines {
-    fn of(pipe: impl Read + Send + 'static) -> Self {
-        let (sender, receiver) = mpsc::channel();
-        thread::Builder::new()
-            .spawn(move || {
-                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                    if sender.send(line).is_err() {
-                        break;
-                    }
-                }
-            })
-            .expect("a thread to read a pipe");
-        Self { pipe: receiver, all: Vec::new() }
-    }
-
-    fn wait_for(&mut self, what: &str) -> Option<String> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let line = self.pipe.recv_timeout(left).ok()?;
-            self.all.push(line.clone());
-            if line.contains(what) {
-                return Some(line);
-            }
-        }
-    }
-
-    /// Reads to the end of the pipe.
-    #[cfg(unix)]
-    #[track_caller]
-    fn drain(&mut self) {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.pipe.recv_timeout(left) {
-                Ok(line) => self.all.push(line),
-                Err(mpsc::RecvTimeoutError::Disconnected) => return,
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    panic!("still running; it said {:#?}", self.all)
-                }
-            }
-        }
-    }
-}
-
 /// A port on which nobody listens, for as long as the socket is kept.
 #[must_use]
 pub fn port_of_nobody() -> (Socket, u16) {
-    // Bound, but not listening: connections are refused.
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None);
-    let socket = socket.expect("a socket");
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    socket.bind(&any.into()).expect("a free port");
+    let socket = hold_port(0).expect("a free port");
     let bound = socket.local_addr().expect("it is bound");
     let port = bound.as_socket().expect("it is IPv4").port();
     (socket, port)
+}
+
+/// Binds a port without listening on it: connections are refused, and without
+/// `SO_REUSEADDR` nobody else can bind it.
+///
+/// # Errors
+/// When somebody else has it.
+pub fn hold_port(port: u16) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    socket.bind(&address.into())?;
+    Ok(socket)
 }

@@ -12,25 +12,33 @@ use crate::{STOP_TIME, Server, Signal, suspend};
 /// Ctrl-C with a client inside: the client is let go, the process ends in
 /// time with 0 and its totals, and a new one gets the same port at once.
 pub fn ctrl_c_lets_go_and_frees_the_port(program: &Path, args: &[&str]) {
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        let mut server = Server::start(program, args);
-        let (address, port) = (server.address(), server.port());
-        let client = server.connect();
-        server.says("[NEW CONNECTION]");
+    thread::scope(|scope| {
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            let test =
+                move || lets_go_and_frees_the_port(program, args, signal);
+            thread::Builder::new().spawn_scoped(scope, test).unwrap();
+        }
+    });
+}
 
-        let ended = server.end_by(signal);
+fn lets_go_and_frees_the_port(program: &Path, args: &[&str], signal: Signal) {
+    let mut server = Server::start(program, args);
+    let (address, port) = (server.address(), server.port());
+    let client = server.connect();
+    server.says("[NEW CONNECTION]");
 
-        assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
-        assert!(ended.took < STOP_TIME, "{:?}", ended.took);
-        assert!(ended.last_line().starts_with("[STOPPED] "), "{ended:#?}");
-        assert!(ended.stderr.is_empty(), "{ended:#?}");
-        // Whatever the server said before, its end is an orderly one.
-        let _ = peer::hear_all(&client);
+    let ended = server.end_by(signal);
 
-        let mut again = Command::new(program);
-        again.args(["--port", &port]).args(args);
-        assert_eq!(Server::spawn(again).address(), address);
-    }
+    assert_eq!(ended.status.code(), Some(0), "{signal}: {ended:#?}");
+    assert!(ended.took < STOP_TIME, "{signal}: {:?}", ended.took);
+    assert!(ended.last_line().starts_with("[STOPPED] "), "{ended:#?}");
+    assert!(ended.stderr.is_empty(), "{signal}: {ended:#?}");
+    // Whatever the server said before, its end is an orderly one.
+    let _ = peer::hear_all(&client);
+
+    let mut again = Command::new(program);
+    again.args(["--port", &port]).args(args);
+    assert_eq!(Server::spawn(again).address(), address);
 }
 
 /// No file descriptor left: one line for each spell, and the server comes

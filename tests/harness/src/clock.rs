@@ -41,28 +41,32 @@ fn now() -> Duration {
 
 /// A moment at which a wait ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Deadline(Duration);
+pub struct Deadline(Duration);
 
 impl Deadline {
     /// The moment in which `time` has passed from now.
-    pub(crate) fn after(time: Duration) -> Self {
+    #[must_use]
+    pub fn after(time: Duration) -> Self {
         Self(now() + time)
     }
 
     /// The moment that is `time` later.
-    pub(crate) fn plus(self, time: Duration) -> Self {
+    #[must_use]
+    pub fn plus(self, time: Duration) -> Self {
         Self(self.0 + time)
     }
 
     /// What is left until then, as a wait of the system takes it: never zero.
     /// `None` when the moment has come.
-    pub(crate) fn left(self) -> Option<Duration> {
+    #[must_use]
+    pub fn left(self) -> Option<Duration> {
         let left = self.0.saturating_sub(now());
         (!left.is_zero()).then_some(left)
     }
 
     /// Whether the moment has come.
-    pub(crate) fn is_over(self) -> bool {
+    #[must_use]
+    pub fn is_over(self) -> bool {
         self.left().is_none()
     }
 }
