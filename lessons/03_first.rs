@@ -1,0 +1,25 @@
+//! 03 · The first version: a thread for each client, which sends back what
+//! the client says.
+//!
+//! `cargo run -q --bin 03_first`; Ctrl-C ends it.
+
+use std::io::{self, Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
+fn main() -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:8080")?;
+    println!("[LISTENING] {}", listener.local_addr()?);
+
+    loop {
+        let (mut stream, _) = listener.accept()?;
+        thread::spawn(move || {
+            let mut chunk = [0; 1024];
+            while let Ok(count @ 1..) = stream.read(&mut chunk) {
+                if stream.write_all(&chunk[..count]).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+}
