@@ -6,10 +6,11 @@
 use std::io;
 use std::net::TcpListener;
 use std::process::ExitCode;
+use std::thread;
 
 use clap::Parser;
-use first_socket::report::{self, Failure};
-use first_socket::shutdown::Shutdown;
+use first_socket::errors::{self, Error};
+use first_socket::{ctrl_c, events};
 
 /// Listens on the first free port at or after P
 #[derive(Parser)]
@@ -25,10 +26,10 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
+fn run(args: &Args) -> Result<(), Error> {
     // This tries one port. Your part: try `args.tries` of them.
     let _ = args.tries;
     let listener = TcpListener::bind(("127.0.0.1", args.from))
@@ -36,14 +37,16 @@ fn run(args: &Args) -> Result<(), Failure> {
     let bound =
         listener.local_addr().map_err(|error| cannot_listen(args, &error))?;
 
-    let stop = Shutdown::on_ctrl_c(None)?;
-    report::listening(bound);
-    stop.wait();
+    ctrl_c::catch(None, |_| ())?;
+    events::listening(bound);
+    while !ctrl_c::stopping() {
+        thread::park();
+    }
     drop(listener);
     Ok(())
 }
 
-fn cannot_listen(args: &Args, error: &io::Error) -> Failure {
+fn cannot_listen(args: &Args, error: &io::Error) -> Error {
     let what = format!("cannot listen on port {}", args.from);
-    Failure::new(what, report::why(error), "Begin elsewhere with --from.")
+    Error::new(what, error, "Begin elsewhere with --from.")
 }

@@ -6,10 +6,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use first_socket::accept_retry::AcceptRetry;
-use first_socket::cli::Address;
-use first_socket::report::{self, Failure, Tag};
-use first_socket::shutdown::Shutdown;
+use first_socket::backoff::Backoff;
+use first_socket::errors::{self, Error};
+use first_socket::events::{self, event};
+use first_socket::flags::Address;
+use first_socket::{ctrl_c, net};
 
 /// Brings what one client says to all others
 #[derive(Parser)]
@@ -19,26 +20,27 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
-    let (listener, address) = args.address.listen()?;
-    let stop = Shutdown::on_ctrl_c(Some(&listener))?;
-    report::listening(address);
+fn run(args: &Args) -> Result<(), Error> {
+    let (listener, address) = net::listen(&args.address)?;
+    ctrl_c::catch(Some(&listener), |_| ())?;
+    events::listening(address);
 
-    let mut retry = AcceptRetry::default();
+    let mut backoff = Backoff::default();
     loop {
         match listener.accept() {
-            _ if stop.requested() => return Ok(()),
-            Ok((connection, peer)) => {
-                report::event(Tag::NewConnection, peer);
+            // Ctrl-C wakes accept.
+            _ if ctrl_c::stopping() => return Ok(()),
+            Ok((stream, peer)) => {
+                event("NEW CONNECTION", peer);
                 // Your part: let the client talk, and bring each line to
                 // all others.
-                drop(connection);
-                report::event(Tag::Closed, peer);
+                drop(stream);
+                event("CLOSED", peer);
             }
-            Err(error) => retry.rest(&error, &stop),
+            Err(error) => backoff.pause(&error),
         }
     }
 }

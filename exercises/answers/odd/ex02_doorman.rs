@@ -12,8 +12,9 @@ use std::thread::{self, Builder};
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::Parser;
-use first_socket::cli::Address;
-use first_socket::report::{self, Failure};
+use first_socket::errors::{self, Error};
+use first_socket::flags::Address;
+use first_socket::{events, net};
 
 /// How long a client may stay.
 const STAY: Duration = Duration::from_secs(4);
@@ -29,14 +30,14 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
-    let (listener, address) = args.address.listen()?;
+fn run(args: &Args) -> Result<(), Error> {
+    let (listener, address) = net::listen(&args.address)?;
     let (to_clerk, at_clerk) = mpsc::channel();
     let (to_porter, at_porter) = mpsc::channel();
-    let no_thread = |e| Failure::new("no thread", e, "Close programs.");
+    let no_thread = |e| Error::new("no thread", &e, "Close programs.");
     let porter = Builder::new().spawn(move || see_out(&at_porter));
     porter.map_err(no_thread)?;
     let clerk = Builder::new().spawn(move || {
@@ -46,7 +47,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         }
     });
     clerk.map_err(no_thread)?;
-    report::listening(address);
+    events::listening(address);
     accept(&listener, &to_clerk)
 }
 

@@ -6,12 +6,14 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown as Side, TcpListener, TcpStream};
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::Parser;
-use first_socket::cli::Address;
-use first_socket::report::{self, Failure, Tag};
-use first_socket::shutdown::Shutdown;
+use first_socket::errors::{self, Error};
+use first_socket::events::{self, event};
+use first_socket::flags::Address;
+use first_socket::{ctrl_c, net};
 
 /// How long the loop rests when nothing happens.
 const REST: Duration = Duration::from_millis(10);
@@ -30,32 +32,32 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
-    let (listener, address) = args.address.listen()?;
-    let stop = Shutdown::on_ctrl_c(None)?;
-    listener.set_nonblocking(true).map_err(|error| {
-        Failure::new("cannot poll", report::why(&error), "Use another.")
-    })?;
-    report::listening(address);
+fn run(args: &Args) -> Result<(), Error> {
+    let (listener, address) = net::listen(&args.address)?;
+    ctrl_c::catch(None, |_| ())?;
+    listener
+        .set_nonblocking(true)
+        .map_err(|error| Error::new("cannot poll", &error, "Use another."))?;
+    events::listening(address);
 
     let mut clients: Vec<(TcpStream, Instant)> = Vec::new();
-    while !stop.requested() {
+    while !ctrl_c::stopping() {
         if let Ok(client) = welcome(&listener) {
             clients.push((client, Instant::now()));
             if clients.len() > MOST {
                 clients.remove(0);
             }
         } else {
-            stop.pause(REST);
+            thread::sleep(REST);
         }
         clients.retain(|(client, since)| {
             since.elapsed() < GRACE && is_here(client)
         });
     }
-    report::event(Tag::Stopped, "no more time");
+    event("STOPPED", "no more time");
     Ok(())
 }
 

@@ -12,8 +12,9 @@ use std::thread::{self, Builder};
 use std::time::Duration;
 
 use clap::Parser;
-use first_socket::cli::Address;
-use first_socket::report::{self, Failure};
+use first_socket::errors::{self, Error};
+use first_socket::flags::Address;
+use first_socket::{events, net};
 
 /// A longer line is dropped, with all of its pieces; its sender stays.
 const LONGEST: u64 = 1002;
@@ -41,16 +42,16 @@ struct Guest {
 }
 
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
-    let (listener, address) = args.address.listen()?;
-    report::listening(address);
+fn run(args: &Args) -> Result<(), Error> {
+    let (listener, address) = net::listen(&args.address)?;
+    events::listening(address);
     let (tell, events) = mpsc::channel();
     Builder::new()
         .spawn(move || hub(&events))
-        .map_err(|error| args.address.cannot_listen(&error))?;
+        .map_err(|error| net::cannot_listen(&args.address, &error))?;
     loop {
         let Ok((stream, peer)) = listener.accept() else {
             thread::sleep(Duration::from_millis(100));

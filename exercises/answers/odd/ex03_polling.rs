@@ -9,9 +9,10 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use first_socket::cli::Address;
-use first_socket::report::{self, Failure, Tag};
-use first_socket::shutdown::Shutdown;
+use first_socket::errors::{self, Error};
+use first_socket::events::{self, event};
+use first_socket::flags::Address;
+use first_socket::{ctrl_c, net};
 
 /// A longer line is skipped.
 const LONGEST: usize = 1500;
@@ -40,18 +41,18 @@ struct Guest {
 }
 
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
-    let (listener, address) = args.address.listen()?;
-    let stop = Shutdown::on_ctrl_c(None)?;
+fn run(args: &Args) -> Result<(), Error> {
+    let (listener, address) = net::listen(&args.address)?;
+    ctrl_c::catch(None, |_| ())?;
     listener
         .set_nonblocking(true)
-        .map_err(|error| args.address.cannot_listen(&error))?;
-    report::listening(address);
+        .map_err(|error| net::cannot_listen(&args.address, &error))?;
+    events::listening(address);
     let mut guests: Vec<Guest> = Vec::new();
-    while !stop.requested() {
+    while !ctrl_c::stopping() {
         let mut news = enter(&listener, &mut guests);
         for guest in &mut guests {
             news.append(&mut guest.listen());
@@ -65,7 +66,7 @@ fn run(args: &Args) -> Result<(), Failure> {
             thread::sleep(REST);
         }
     }
-    report::event(Tag::Stopped, format!("clients inside: {}", guests.len()));
+    event("STOPPED", format!("clients inside: {}", guests.len()));
     Ok(())
 }
 

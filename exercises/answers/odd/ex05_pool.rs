@@ -12,9 +12,10 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use clap::Parser;
-use first_socket::cli::Address;
-use first_socket::hang_up::hang_up;
-use first_socket::report::{self, Failure};
+use first_socket::errors::{self, Error};
+use first_socket::flags::Address;
+use first_socket::linger::lingering_close;
+use first_socket::{events, net};
 
 const THREADS: usize = 64;
 const SORRY: &str = "3Nicht gefunden: ¯\\_(ツ)_/¯\t\terror.host\t1\r\n.\r\n";
@@ -30,13 +31,13 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
-    let failed = |error| Failure::new("cannot start", error, "Try again.");
+fn run(args: &Args) -> Result<(), Error> {
+    let failed = |error| Error::new("cannot start", &error, "Try again.");
     let root = fs::canonicalize(&args.dir).map_err(failed)?;
-    let (listener, address) = args.address.listen()?;
+    let (listener, address) = net::listen(&args.address)?;
     let (queue, door) = mpsc::channel();
     let door = Arc::new(Mutex::new(door));
     for _ in 0..THREADS {
@@ -44,7 +45,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         let work = move || while work(&door, &root).is_some() {};
         Builder::new().spawn(work).map_err(failed)?;
     }
-    report::listening(address);
+    events::listening(address);
     for stream in listener.incoming().flatten() {
         let _ = queue.send(stream);
     }
@@ -58,7 +59,7 @@ fn work(door: &Mutex<Receiver<TcpStream>>, root: &Path) -> Option<()> {
     let _ = stream.set_read_timeout(limit);
     let _ = stream.set_write_timeout(limit);
     let _ = serve(&stream, root);
-    let _ = hang_up(&stream);
+    let _ = lingering_close(&stream);
     Some(())
 }
 

@@ -8,10 +8,12 @@
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::ExitCode;
+use std::thread;
 
 use clap::Parser;
-use first_socket::report::{self, Failure, Tag};
-use first_socket::shutdown::Shutdown;
+use first_socket::ctrl_c;
+use first_socket::errors::{self, Error};
+use first_socket::events::{self, event};
 
 /// Listens on the first free port at or after P
 #[derive(Parser)]
@@ -27,12 +29,12 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
+fn run(args: &Args) -> Result<(), Error> {
     // No accept waits here, so Ctrl-C has no listener to wake.
-    let stop = Shutdown::on_ctrl_c(None)?;
+    ctrl_c::catch(None, |_| ())?;
     // Behind 65535 there is no port: the range ends there at the latest.
     let last = args.from.saturating_add(args.tries - 1);
     let (listener, bound) = listen_on_first_free(args.from, last)
@@ -41,11 +43,13 @@ fn run(args: &Args) -> Result<(), Failure> {
             Ok((listener, bound))
         })
         .map_err(|error| cannot_listen(args.from, last, &error))?;
-    report::listening(bound);
-    stop.wait();
+    events::listening(bound);
+    while !ctrl_c::stopping() {
+        thread::park();
+    }
     // The listener is the port: it has to live until here.
     drop(listener);
-    report::event(Tag::Stopped, "the port is free again");
+    event("STOPPED", "the port is free again");
     Ok(())
 }
 
@@ -70,10 +74,10 @@ fn is_not_for_us(error: &io::Error) -> bool {
     [ErrorKind::AddrInUse, ErrorKind::PermissionDenied].contains(&error.kind())
 }
 
-fn cannot_listen(from: u16, last: u16, error: &io::Error) -> Failure {
-    Failure::new(
+fn cannot_listen(from: u16, last: u16, error: &io::Error) -> Error {
+    Error::new(
         format!("cannot get a port from {from} to {last}"),
-        report::why(error),
+        error,
         "Begin elsewhere with --from, or try more ports with --tries.",
     )
 }

@@ -1,27 +1,33 @@
 //! ex03 · A chat room: what one client says, all others hear.
 //!
-//! Two threads serve each client. One reads his lines and gives them to the
-//! room; the other writes what the room has for him. Between them is a queue
-//! of his own. Putting a line into a queue never waits, so nobody waits for a
-//! client who does not read: when his queue is full, he is let go.
+//! Two threads serve each client. One reads their lines and gives them to the
+//! room; the other writes what the room has for them. Between them is a queue
+//! for each client. Putting a line into a queue never waits, so nobody waits
+//! for a client who does not read: when their queue is full, they are let go.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder};
 
 use clap::Parser;
-use first_socket::cli::{Address, Limits};
-use first_socket::clients::{Client, Clients, FULL};
-use first_socket::report::{self, Failure, Tag};
-use first_socket::shutdown::Shutdown;
+use first_socket::backoff::Backoff;
+use first_socket::connection::Connection;
+use first_socket::errors::{self, Error};
+use first_socket::events::{self, event};
+use first_socket::flags::{Address, Limits};
+use first_socket::server::Server;
+use first_socket::{ctrl_c, net};
 
 /// How many clients the room holds, and how long, in seconds, a write to one
 /// may take. Silence has no limit: one may come to listen.
 const LIMITS: Limits = Limits { max_clients: 100, timeout: 30 };
+
+/// What one client too many hears.
+const FULL: &[u8] = b"* Server is full.\n";
 
 /// The most bytes that one read takes.
 const CHUNK: usize = 4096;
@@ -30,13 +36,10 @@ const CHUNK: usize = 4096;
 const LONGEST_LINE: usize = 4096;
 
 /// How many lines may wait for one client.
-const QUEUE: usize = 4096;
+const QUEUE: usize = 1000;
 
-/// The most waiting lines that leave together, in one write.
-const BATCH: usize = 64;
-
-/// A line as it is sent. The queues share its bytes.
-type Line = Arc<[u8]>;
+/// A line as it is sent. The queues share it.
+type Line = Arc<str>;
 
 /// Brings what one client says to all others
 #[derive(Parser)]
@@ -46,63 +49,88 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
-    let (listener, address) = args.address.listen()?;
-    let stop = Shutdown::on_ctrl_c(Some(&listener))?;
-    report::listening(address);
-
-    let full = format!("* {FULL}\n");
-    let clients = Clients::new(&LIMITS, full.as_bytes(), &stop);
-    let room = Room::default();
-    clients.serve(listener, |client| visit(&room, client));
-    report::event(Tag::Stopped, &clients);
+fn run(args: &Args) -> Result<(), Error> {
+    let (listener, address) = net::listen(&args.address)?;
+    let server = Server::new(&listener, &LIMITS)?;
+    events::listening(address);
+    accept_clients(listener, &server, &Room::default());
+    event("STOPPED", server.totals());
     Ok(())
 }
 
+/// Gives each client a thread of their own, until Ctrl-C.
+fn accept_clients(listener: TcpListener, server: &Server, room: &Room) {
+    let mut backoff = Backoff::default();
+    thread::scope(|scope| {
+        loop {
+            match listener.accept() {
+                _ if ctrl_c::stopping() => break,
+                Ok((stream, peer)) => {
+                    // The same connection, for the thread that writes.
+                    let out = stream.try_clone();
+                    let client = server.enter(stream, peer);
+                    let talk = |client: &mut _| visit(room, client, out);
+                    let serve = move || client.serve(FULL, talk);
+                    let thread = Builder::new().name(peer.to_string());
+                    if thread.spawn_scoped(scope, serve).is_err() {
+                        errors::no_thread(peer);
+                    }
+                }
+                Err(error) => backoff.pause(&error),
+            }
+        }
+        drop(listener);
+    });
+}
+
 /// One visit: this thread reads, a second one writes.
-fn visit(room: &Room, client: &Client<'_>) -> io::Result<()> {
+fn visit(
+    room: &Room,
+    client: &mut Connection<'_>,
+    out: io::Result<TcpStream>,
+) -> io::Result<()> {
+    let (peer, out) = (client.peer, out?);
     let (queue, lines) = mpsc::sync_channel(QUEUE);
     thread::scope(|scope| {
         Builder::new()
-            .spawn_scoped(scope, move || write_lines(client, &lines))?;
-        let seat = room.enter(client.peer, queue);
-        // Then the seat is dropped, and with it the queue: the writer ends.
-        read_lines(client, &seat)
+            .spawn_scoped(scope, move || write_lines(&out, &lines))?;
+        room.enter(peer, queue);
+        let ended = read_lines(room, client);
+        room.leave(peer);
+        ended
     })
 }
 
 /// Writes what comes through the queue, until the room drops its end.
-fn write_lines(client: &Client<'_>, lines: &Receiver<Line>) -> io::Result<()> {
-    while let Ok(line) = lines.recv() {
-        let mut bytes = line.to_vec();
-        // Fewer and larger writes keep up with a crowd.
-        for line in lines.try_iter().take(BATCH) {
-            bytes.extend_from_slice(&line);
+fn write_lines(mut out: &TcpStream, lines: &Receiver<Line>) {
+    for line in lines {
+        if out.write_all(line.as_bytes()).is_err() {
+            break;
         }
-        // An error drops `lines`: the room finds the queue closed.
-        client.timed().write_all(&bytes)?;
     }
-    Ok(())
+    // Wakes the thread that reads: this client was let go, or is gone. On
+    // Windows it finds that out at its next time-out.
+    let _ = out.shutdown(Shutdown::Both);
 }
 
 /// Hands each line to the room, until the client leaves or is let go.
-fn read_lines(client: &Client<'_>, seat: &Seat<'_>) -> io::Result<()> {
+fn read_lines(room: &Room, client: &mut Connection<'_>) -> io::Result<()> {
     let (mut chunk, mut begun) = ([0; CHUNK], Vec::new());
-    while seat.is_kept() {
-        match client.timed().read(&mut chunk) {
+    while room.holds(client.peer) {
+        match client.read(&mut chunk) {
             // What has no line feed yet is not a message.
             Ok(0) => return Ok(()),
             Ok(count) => begun.extend_from_slice(&chunk[..count]),
-            // He only listens. Look whether he has been let go.
-            Err(error) if error.kind() == ErrorKind::TimedOut => continue,
+            // They only listen.
+            Err(error) if errors::is_timeout(&error) => continue,
             Err(error) => return Err(error),
         }
         // One read may bring a part of a line, or several lines.
         while let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
-            seat.say(&begun[..end]);
+            room.say(client.peer, &begun[..end]);
             begun.drain(..=end);
         }
         if begun.len() > LONGEST_LINE {
@@ -110,81 +138,50 @@ fn read_lines(client: &Client<'_>, seat: &Seat<'_>) -> io::Result<()> {
             return Err(io::Error::new(ErrorKind::InvalidData, text));
         }
     }
-    let text = "does not read, and has missed too much";
-    Err(io::Error::new(ErrorKind::TimedOut, text))
+    Err(io::Error::other("does not read, and has missed too much"))
 }
 
-/// Who is here, each with the queue to the thread that writes to him.
+/// Who is here, each with the queue to the thread that writes to them.
 #[derive(Default)]
 struct Room(Mutex<HashMap<SocketAddr, SyncSender<Line>>>);
 
 impl Room {
-    fn enter(&self, peer: SocketAddr, queue: SyncSender<Line>) -> Seat<'_> {
-        self.change(|seats| seats.insert(peer, queue));
-        let seat = Seat { room: self, peer };
-        self.tell(peer, &format!("* {peer} came\n"));
-        seat
+    fn enter(&self, peer: SocketAddr, queue: SyncSender<Line>) {
+        self.queues().insert(peer, queue);
+        self.tell(peer, format!("* {peer} came\n"));
     }
 
-    /// Puts a line into every queue but that of `from`. A client whose queue
-    /// is full or closed is let go, and the others are told that, too.
-    fn tell(&self, from: SocketAddr, line: &str) {
-        let mut news = vec![(from, Line::from(line.as_bytes()))];
-        self.change(|seats| {
-            while let Some((from, line)) = news.pop() {
-                seats.retain(|&peer, queue| {
-                    let keep = peer == from
-                        || queue.try_send(Arc::clone(&line)).is_ok();
-                    if !keep {
-                        news.push((peer, left(peer).into_bytes().into()));
-                    }
-                    keep
-                });
-            }
-        });
+    /// Without the queue, the thread that writes ends.
+    fn leave(&self, peer: SocketAddr) {
+        self.queues().remove(&peer);
+        self.tell(peer, format!("* {peer} left\n"));
     }
 
-    /// Holds the lock only while `work` runs; `work` must never wait.
-    fn change<T>(
-        &self,
-        work: impl FnOnce(&mut HashMap<SocketAddr, SyncSender<Line>>) -> T,
-    ) -> T {
-        // After a panic the list is as good as before.
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-fn left(peer: SocketAddr) -> String {
-    format!("* {peer} left\n")
-}
-
-/// A client's place in the room. Dropping it tells the others that he left,
-/// however the visit ends.
-struct Seat<'a> {
-    room: &'a Room,
-    peer: SocketAddr,
-}
-
-impl Seat<'_> {
-    fn is_kept(&self) -> bool {
-        self.room.change(|seats| seats.contains_key(&self.peer))
+    /// Whether the client has not been let go.
+    fn holds(&self, peer: SocketAddr) -> bool {
+        self.queues().contains_key(&peer)
     }
 
     /// Brings one line, without its line feed, to all others.
-    fn say(&self, line: &[u8]) {
+    fn say(&self, peer: SocketAddr, line: &[u8]) {
         let text = line.strip_suffix(b"\r").unwrap_or(line);
         // The line is whole, so no character is cut in two here.
         let text = String::from_utf8_lossy(text);
-        self.room.tell(self.peer, &format!("{} {text}\n", self.peer));
+        self.tell(peer, format!("{peer} {text}\n"));
     }
-}
 
-impl Drop for Seat<'_> {
-    fn drop(&mut self) {
-        let seat = self.room.change(|seats| seats.remove(&self.peer));
-        // If he was let go, they know already.
-        if seat.is_some() {
-            self.room.tell(self.peer, &left(self.peer));
-        }
+    /// Puts a line into every queue but that of `from`. A client whose queue
+    /// is full loses it, and with it the connection.
+    fn tell(&self, from: SocketAddr, line: String) {
+        let line = Line::from(line);
+        self.queues().retain(|&peer, queue| {
+            peer == from || queue.try_send(Arc::clone(&line)).is_ok()
+        });
+    }
+
+    /// Takes the lock. Nobody waits for anything while they hold it.
+    fn queues(&self) -> MutexGuard<'_, HashMap<SocketAddr, SyncSender<Line>>> {
+        // After a panic the list is as good as before.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

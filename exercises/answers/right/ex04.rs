@@ -9,11 +9,14 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::process::ExitCode;
 
 use clap::Parser;
-use first_socket::cli::{Address, Limits};
-use first_socket::clients::{Client, Clients};
+use first_socket::connection::Connection;
+use first_socket::errors::{self, Error};
+use first_socket::escape::escaped;
+use first_socket::events::{self, event};
+use first_socket::flags::{Address, Limits};
 use first_socket::message::cut;
-use first_socket::report::{self, Failure, Tag};
-use first_socket::shutdown::Shutdown;
+use first_socket::net;
+use first_socket::server::Server;
 
 /// Senders are many, and mostly silent: one is gone after an hour, in seconds.
 /// Each takes a file descriptor, and often a process may have only 1024.
@@ -31,37 +34,34 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
-    let (listener, address) = args.address.listen()?;
-    let stop = Shutdown::on_ctrl_c(Some(&listener))?;
-    report::listening(address);
+fn run(args: &Args) -> Result<(), Error> {
+    let (listener, address) = net::listen(&args.address)?;
+    let server = Server::new(&listener, &LIMITS)?;
+    events::listening(address);
 
     // The server answers nothing, not even to a sender that it turns away.
-    let clients = Clients::new(&LIMITS, b"", &stop);
-    clients.serve(listener, |client| receive(client, args.max_message));
-    report::event(Tag::Stopped, &clients);
+    server.run(listener, b"", |client| receive(client, args.max_message));
+    event("STOPPED", server.totals());
     Ok(())
 }
 
 /// Prints one message after the other, until the sender ends its side.
-fn receive(client: &Client<'_>, limit: u64) -> io::Result<()> {
-    let mut input = BufReader::new(client.timed());
+fn receive(client: &mut Connection<'_>, limit: u64) -> io::Result<()> {
+    let mut input = BufReader::new(client);
     loop {
-        // The time-out holds twice: until a frame begins, and for all of it.
-        *input.get_mut() = client.timed();
+        // The time-out holds until a frame begins, and again for all of it.
+        input.get_mut().set_deadline();
         if input.fill_buf()?.is_empty() {
             // Only here, between two frames, may the bytes end.
             return Ok(());
         }
-        *input.get_mut() = client.timed();
-
         let length = read_length(&mut input, limit)?;
         let message = read_message(&mut input, length)?;
         // A line feed in it must not look like the end of our line.
-        client.event(Tag::Received, report::escaped(&message));
+        input.get_ref().event("RECEIVED", escaped(&message));
     }
 }
 
@@ -76,7 +76,7 @@ fn read_length(input: &mut impl BufRead, limit: u64) -> io::Result<u64> {
             digit @ b'0'..=b'9' => append(length, digit, limit)
                 .ok_or_else(|| refusal(&format!("it is over {limit}")))?,
             other => {
-                let shown = report::escaped(&[other]);
+                let shown = escaped(&[other]);
                 return Err(refusal(&format!("'{shown}' is no digit")));
             }
         };

@@ -12,10 +12,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use first_socket::cli::{Address, Limits};
-use first_socket::clients::{Client, Clients, FULL};
-use first_socket::report::{self, Failure, Tag};
-use first_socket::shutdown::Shutdown;
+use first_socket::connection::Connection;
+use first_socket::errors::{self, Error};
+use first_socket::escape::shown;
+use first_socket::events::{self, event};
+use first_socket::flags::{Address, Limits};
+use first_socket::net;
+use first_socket::server::Server;
 
 /// The most bytes that are read from a file at once.
 const CHUNK: usize = 64 * 1024;
@@ -41,41 +44,44 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    report::exit_code(run(&Args::parse()))
+    errors::exit_code(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Failure> {
+fn run(args: &Args) -> Result<(), Error> {
     let root = fs::canonicalize(&args.dir).map_err(|error| {
         let what = format!("cannot show the folder {}", args.dir.display());
-        Failure::new(what, report::why(&error), "Choose another with --dir.")
+        Error::new(what, &error, "Choose another with --dir.")
     })?;
-    let (listener, address) = args.address.listen()?;
-    let stop = Shutdown::on_ctrl_c(Some(&listener))?;
-    report::listening(address);
+    let (listener, address) = net::listen(&args.address)?;
+    let full = NOT_FOUND.replace("not found", "Server is full.");
+    let server = Server::new(&listener, &args.limits)?;
+    events::listening(address);
 
     let place = format!("{}\t{}", address.ip(), address.port());
     let site = Site { root, place };
-    let full = NOT_FOUND.replace("not found", FULL);
-    let clients = Clients::new(&args.limits, full.as_bytes(), &stop);
-    clients.serve(listener, |client| answer(client, &site));
-    report::event(Tag::Stopped, &clients);
+    server.run(listener, full.as_bytes(), |client| answer(client, &site));
+    event("STOPPED", server.totals());
     Ok(())
 }
 
 /// Reads one selector and sends what it asks for.
-fn answer(client: &Client<'_>, site: &Site) -> io::Result<()> {
+fn answer(client: &mut Connection<'_>, site: &Site) -> io::Result<()> {
     let mut line = Vec::new();
-    let limited = client.timed().take(LONGEST_LINE);
-    BufReader::new(limited).read_until(b'\n', &mut line)?;
-    client.event(Tag::Received, report::shown(&line));
+    client.set_deadline();
+    let mut limited = BufReader::new(&mut *client).take(LONGEST_LINE);
+    limited.read_until(b'\n', &mut line)?;
+    client.event("RECEIVED", shown(&line));
 
-    match site.open(&line) {
-        Ok(Item::Menu(menu)) => client.timed().write_all(menu.as_bytes()),
+    let found = site.open(&line);
+    // The client has the whole time-out again to take it.
+    client.set_deadline();
+    match found {
+        Ok(Item::Menu(menu)) => client.write_all(menu.as_bytes()),
         Ok(Item::File(file, kind)) => send(client, file, kind == '0'),
         // The client need not know why: it would tell what is outside.
         Err(error) => {
-            client.event(Tag::Refused, report::why(&error));
-            client.timed().write_all(NOT_FOUND.as_bytes())
+            client.event("REFUSED", errors::why(&error));
+            client.write_all(NOT_FOUND.as_bytes())
         }
     }
 }
@@ -175,7 +181,11 @@ fn is_text(mut file: File) -> io::Result<bool> {
 }
 
 /// Sends a file piece by piece.
-fn send(client: &Client<'_>, mut file: File, text: bool) -> io::Result<()> {
+fn send(
+    client: &mut Connection<'_>,
+    mut file: File,
+    text: bool,
+) -> io::Result<()> {
     // The beginning of a text is like the beginning of a line.
     let (mut chunk, mut before) = (vec![0; CHUNK], b'\n');
     loop {
@@ -183,7 +193,8 @@ fn send(client: &Client<'_>, mut file: File, text: bool) -> io::Result<()> {
         let piece = &chunk[..count];
         let lines = text.then(|| as_lines(piece, &mut before));
         // Each piece has the whole time-out again.
-        client.timed().write_all(lines.as_deref().unwrap_or(piece))?;
+        client.set_deadline();
+        client.write_all(lines.as_deref().unwrap_or(piece))?;
         if count == 0 {
             return Ok(());
         }

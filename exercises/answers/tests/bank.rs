@@ -1,27 +1,31 @@
 //! The bank: answers whose verdict is known prove the checks.
 //!
-//! What stands in `right/` and `odd/` climbs its whole ladder. What stands in
-//! `wrong/` falls off it: on its own rung, and for the right reason.
+//! What stands in `right/` and `odd/` climbs its whole ladder, and so do the
+//! programs in `variants/`. Started under the name of a mistake, each of these
+//! falls: on the mistake's own rung, and for the right reason. Started under
+//! the name of an oddity, it climbs all the same.
 
 #![allow(
     clippy::unwrap_used,
     reason = "a test and its helpers stop at the first surprise"
 )]
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::env::consts::EXE_SUFFIX;
 use std::fs;
-use std::path::Path;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Builder};
 
 use assert_cmd::cargo::cargo_bin;
 use checks::{ALL, Exercise, Outcome};
+use tempfile::TempDir;
 
 /// How many answers are judged at the same time. They mostly wait.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 12;
 
-/// The wrong answers: the program, the rung that rejects it, and words of the
-/// message that show that it was rejected for its mistake.
+/// The wrong answers: the mistake, the rung that rejects it, and words of the
+/// message that show that it was rejected for just that.
 const WRONG: &[(&str, &str, &str)] = &[
     ("ex01_dropped", "it starts", "the listener is gone"),
     ("ex01_wildcard_hidden", "it starts", "binds 0.0.0.0"),
@@ -221,39 +225,78 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("ex05_selector_unwrap", "a bad client harms nobody", "asks for nonsense"),
 ];
 
-/// The names of the programs in a folder, such as `ex03_serial`.
-fn programs(folder: &str) -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    fs::read_dir(folder)
+/// The odd answers that are no program of their own.
+const ODD: &[&str] = &[
+    "ex01_accepts",
+    "ex01_loud",
+    "ex01_slice",
+    "ex01_steps",
+    "ex02_drip",
+    "ex02_loud",
+    "ex03_bytewise",
+    "ex03_late_loud",
+    "ex04_bytewise",
+    "ex04_late_loud",
+    "ex04_pool",
+    "ex05_bytewise",
+    "ex05_numbers",
+];
+
+/// An answer: its name, such as `ex03_serial`, and the path of its program.
+type Answer = (String, PathBuf);
+
+/// The programs in a folder.
+fn programs(folder: &str) -> Vec<Answer> {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    fs::read_dir(files)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .map(|name| (name.clone(), cargo_bin(format!("{folder}_{name}"))))
         .collect()
 }
 
-fn exercise_of(program: &str) -> &'static Exercise {
-    ALL.into_iter().find(|e| program.starts_with(e.name)).unwrap()
+/// The programs in `variants/`, each under one of these names: it looks at its
+/// own name. They are gone with the folder that is returned, too.
+fn started_as(names: &[&str]) -> (TempDir, Vec<Answer>) {
+    // On the disk of the programs: a link needs no time, and no room.
+    let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let link = |name: &&str| {
+        let program = cargo_bin(format!("variants_{}", exercise_of(name).name));
+        let path = folder.path().join(format!("{name}{EXE_SUFFIX}"));
+        fs::hard_link(&program, &path)
+            .or_else(|_| fs::copy(&program, &path).map(drop))
+            .unwrap();
+        ((*name).to_owned(), path)
+    };
+    let answers = names.iter().map(link).collect();
+    (folder, answers)
 }
 
-/// Climbs with each program of a folder, and returns what `judge` complains
-/// about.
+fn exercise_of(answer: &str) -> &'static Exercise {
+    ALL.into_iter().find(|e| answer.starts_with(e.name)).unwrap()
+}
+
+/// Climbs with each answer, and returns what `judge` complains about.
 fn judge_all(
-    folder: &str,
+    answers: Vec<Answer>,
     judge: impl Fn(&str, Outcome) -> Result<(), String> + Sync,
 ) -> Vec<String> {
+    // The tests take turns: together they would be too many at once.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     // In any order: not all answers to one exercise at the same time.
-    let programs: HashSet<_> = programs(folder).into_iter().collect();
-    let programs = Mutex::new(programs.into_iter().collect());
+    let answers: HashMap<_, _> = answers.into_iter().collect();
+    let answers = Mutex::new(answers.into_iter().collect());
     let complaints = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             let judges = || {
-                while let Some(name) = next(&programs) {
-                    let path = cargo_bin(format!("{folder}_{name}"));
+                while let Some((name, path)) = next(&answers) {
                     let outcome =
                         checks::climb(exercise_of(&name), &path, |_| {});
                     if let Err(complaint) = judge(&name, outcome) {
-                        let text = format!("{folder}/{name}.rs {complaint}");
+                        let text = format!("{name} {complaint}");
                         complaints.lock().unwrap().push(text);
                     }
                 }
@@ -264,13 +307,30 @@ fn judge_all(
     complaints.into_inner().unwrap()
 }
 
-fn next(programs: &Mutex<Vec<String>>) -> Option<String> {
-    programs.lock().unwrap().pop()
+fn next(answers: &Mutex<Vec<Answer>>) -> Option<Answer> {
+    answers.lock().unwrap().pop()
 }
 
 fn climbs(_: &str, outcome: Outcome) -> Result<(), String> {
     let fall = outcome.fall.map(|fall| format!("is right, and fell:\n{fall}"));
     fall.map_or(Ok(()), Err)
+}
+
+/// The names that stand in the programs in `variants/` as `word("name")`, each
+/// as often as it does.
+fn marked(word: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for exercise in ALL {
+        let file = format!("variants/{}.rs", exercise.name);
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let source = fs::read_to_string(file).unwrap();
+        for mark in source.split(&format!("{word}(\"")).skip(1) {
+            let (name, _) = mark.split_once('"').unwrap();
+            assert!(name.starts_with(exercise.name), "{name} stands elsewhere");
+            names.push(name.to_owned());
+        }
+    }
+    names
 }
 
 #[track_caller]
@@ -280,17 +340,29 @@ fn assert_none(complaints: &[String]) {
 
 #[test]
 fn right_answers_climb_every_rung() {
-    assert_none(&judge_all("right", climbs));
+    assert_none(&judge_all(programs("right"), climbs));
+}
+
+/// So it is its one mistake that makes each wrong answer fall.
+#[test]
+fn a_variant_without_a_mistake_climbs_every_rung() {
+    assert_none(&judge_all(programs("variants"), climbs));
 }
 
 #[test]
 fn odd_but_right_answers_climb_every_rung() {
-    assert_none(&judge_all("odd", climbs));
+    let (_folder, mut answers) = started_as(ODD);
+    answers.extend(programs("odd"));
+
+    assert_none(&judge_all(answers, climbs));
 }
 
 #[test]
 fn wrong_answers_fall_on_their_rung_and_for_their_mistake() {
-    let complaints = judge_all("wrong", |name, outcome| {
+    let names: Vec<_> = WRONG.iter().map(|(name, ..)| *name).collect();
+    let (_folder, answers) = started_as(&names);
+
+    let complaints = judge_all(answers, |name, outcome| {
         let (_, rung, words) = WRONG.iter().find(|(n, ..)| *n == name).unwrap();
         let Some(fall) = outcome.fall else {
             return Err(format!("is wrong, and was not rejected at {rung:?}"));
@@ -310,23 +382,41 @@ fn wrong_answers_fall_on_their_rung_and_for_their_mistake() {
 }
 
 #[test]
+fn each_name_has_its_place_in_a_variant_and_each_place_its_name() {
+    let wrong: Vec<_> = WRONG.iter().map(|(name, ..)| *name).collect();
+    let (mistakes, oddities) = (marked("mistake"), marked("oddity"));
+
+    assert_same("WRONG and the mistakes", &wrong, &mistakes);
+    assert_same("ODD and the oddities", ODD, &oddities);
+    let places = mistakes.iter().collect::<BTreeSet<_>>();
+    assert_eq!(places.len(), mistakes.len(), "a mistake is one place alone");
+}
+
+#[track_caller]
+fn assert_same(what: &str, names: &[&str], marked: &[String]) {
+    let marked: BTreeSet<_> = marked.iter().map(String::as_str).collect();
+    let listed: BTreeSet<_> = names.iter().copied().collect();
+    let differ: Vec<_> = listed.symmetric_difference(&marked).collect();
+    assert!(differ.is_empty(), "{what} differ: {differ:?}");
+    assert_eq!(listed.len(), names.len(), "a name is listed twice");
+}
+
+#[test]
 fn each_exercise_has_its_right_odd_and_wrong_answers() {
-    let named: BTreeSet<_> =
-        WRONG.iter().map(|(name, ..)| (*name).to_owned()).collect();
-    assert_eq!(named, programs("wrong"), "the list and the folder differ");
     for exercise in ALL {
-        let count = |folder| {
-            let all = programs(folder);
-            all.iter().filter(|name| name.starts_with(exercise.name)).count()
-        };
-        assert_eq!(count("right"), 1, "{}", exercise.name);
-        assert!(count("odd") >= 2, "{}", exercise.name);
-        assert!(count("wrong") >= 8, "{}", exercise.name);
+        let of_it = |name: &str| name.starts_with(exercise.name);
+        let count =
+            |all: Vec<Answer>| all.iter().filter(|a| of_it(&a.0)).count();
+        let switched = ODD.iter().filter(|name| of_it(name)).count();
+        let wrong = WRONG.iter().filter(|(name, ..)| of_it(name)).count();
+        assert_eq!(count(programs("right")), 1, "{}", exercise.name);
+        assert!(switched + count(programs("odd")) >= 2, "{}", exercise.name);
+        assert!(wrong >= 8, "{}", exercise.name);
         // From the second on, a wrong answer stands for each rung.
         for rung in &exercise.rungs[1..] {
-            let rejects = WRONG.iter().any(|(name, on, _)| {
-                name.starts_with(exercise.name) && *on == rung.name
-            });
+            let rejects = WRONG
+                .iter()
+                .any(|(name, on, _)| of_it(name) && *on == rung.name);
             assert!(
                 rejects,
                 "{}: nothing falls on {}",
