@@ -4,7 +4,7 @@
 //! `cargo run -q --bin 03_first`; Ctrl-C ends it.
 
 use std::io::{self, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 fn main() -> io::Result<()> {
@@ -12,14 +12,18 @@ fn main() -> io::Result<()> {
     println!("[LISTENING] {}", listener.local_addr()?);
 
     loop {
-        let (mut stream, _) = listener.accept()?;
-        thread::spawn(move || {
-            let mut chunk = [0; 1024];
-            while let Ok(count @ 1..) = stream.read(&mut chunk) {
-                if stream.write_all(&chunk[..count]).is_err() {
-                    break;
-                }
-            }
-        });
+        let (stream, _) = listener.accept()?;
+        thread::spawn(move || echo(stream));
+    }
+}
+
+fn echo(mut stream: TcpStream) -> io::Result<()> {
+    let mut chunk = [0; 1024];
+    loop {
+        let count = stream.read(&mut chunk)?;
+        if count == 0 {
+            return Ok(());
+        }
+        stream.write_all(&chunk[..count])?;
     }
 }
