@@ -113,12 +113,7 @@ impl Sender<'_> {
         file: &mut File,
         size: u64,
     ) -> Result<(), Error> {
-        let style = ProgressStyle::with_template(BAR)
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::new(size)
-            .with_style(style)
-            .with_message(escaped(name.as_bytes()))
-            .with_finish(ProgressFinish::AndClear);
+        let bar = progress_bar(name, size);
         let mut chunk = vec![0; CHUNK];
         let mut sent = 0;
         while sent < size {
@@ -176,6 +171,15 @@ impl Sender<'_> {
 // ANCHOR_END: wire
 
 // ANCHOR: file
+fn progress_bar(name: &str, size: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template(BAR)
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(size)
+        .with_style(style)
+        .with_message(escaped(name.as_bytes()))
+        .with_finish(ProgressFinish::AndClear)
+}
+
 /// The server waits for bytes that do not exist: the connection must end.
 fn cannot_read(name: &str, error: &io::Error) -> Error {
     let what = format!("cannot read {} to its end", escaped(name.as_bytes()));

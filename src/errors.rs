@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use crate::escape::escaped;
 use crate::events::{event, remark};
 
-/// An error that ends the program: what failed, why, and what to do.
+/// An error that ends the program: what failed, why, and what to do, as text.
 #[derive(Debug)]
-pub struct Error(String);
+pub struct Error(pub String);
 
 impl Error {
     /// `what` names the action, and the address or file.

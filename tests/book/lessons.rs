@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::course::Course;
 use crate::page::Piece;
-use crate::{LESSONS, assert_none};
+use crate::{LESSONS, STRANGER, assert_none};
 
 /// The parts of a lesson's page, in their order.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     "Idea",
+    "First version",
     "Predict",
     "The code",
     "Run it",
@@ -37,7 +38,8 @@ fn to_explain(course: &Course) -> BTreeSet<String> {
 /// What is to be explained, and stands in no row of [`LESSONS`].
 fn without_page(course: &Course) -> Vec<String> {
     let explained: BTreeSet<_> = LESSONS
-        .iter()
+        .into_iter()
+        .chain([STRANGER])
         .flat_map(|(_, files)| files.iter().map(ToString::to_string))
         .collect();
     to_explain(course).difference(&explained).cloned().collect()

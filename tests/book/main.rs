@@ -34,38 +34,49 @@ mod typed;
 /// The pages of the lessons, and the files that each shows and explains, in
 /// its order.
 const LESSONS: [(&str, &[&str]); 5] = [
-    ("01_bind_listen", &["lessons/01_bind_listen.rs"]),
+    ("01_bind_listen", &["lessons/01_first.rs", "lessons/01_bind_listen.rs"]),
     (
         "02_accept_send_close",
         &[
+            "lessons/02_first.rs",
             "lessons/02_accept_send_close.rs",
+            "src/linger.rs",
             "lessons/02_client.rs",
-            "src/hang_up.rs",
-            "src/deadline.rs",
         ],
     ),
     (
         "03_threads",
         &[
+            "lessons/03_first.rs",
             "lessons/03_threads.rs",
-            "src/clients.rs",
-            "src/accept_retry.rs",
+            "src/server.rs",
+            "src/connection.rs",
             "lessons/03_client.rs",
         ],
     ),
     (
         "04_length_prefix",
         &[
+            "lessons/04_first.rs",
             "src/message.rs",
+            "src/connection.rs",
             "lessons/04_length_prefix.rs",
             "lessons/04_client.rs",
         ],
     ),
     (
         "05_file_transfer",
-        &["lessons/05_file_transfer.rs", "lessons/05_client.rs"],
+        &[
+            "lessons/05_first.rs",
+            "lessons/05_file_transfer.rs",
+            "src/files.rs",
+            "lessons/05_client.rs",
+        ],
     ),
 ];
+
+/// The page of the client that they all have to bear.
+const STRANGER: (&str, &[&str]) = ("stranger", &["lessons/stranger.rs"]);
 
 #[track_caller]
 fn assert_none(complaints: &[String]) {
