@@ -12,8 +12,8 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use checks::Exercise;
-use first_socket::report::{self, Failure};
-use first_socket::shutdown::Shutdown;
+use first_socket::ctrl_c;
+use first_socket::errors::Error;
 use serde::Deserialize;
 
 use crate::process::{self, Ended, Household};
@@ -51,7 +51,6 @@ pub struct Bench<'b> {
     /// Whose children the compilers are.
     pub household: &'b Household,
     /// Ends all.
-    pub stop: &'b Shutdown,
     /// How long one submission may take.
     pub limit: Duration,
 }
@@ -78,26 +77,27 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// When they do not compile: then no submission would. Or at Ctrl-C.
-    pub fn prepare(&self) -> Result<(), Failure> {
-        let failure = |why: &dyn std::fmt::Display| {
+    pub fn prepare(&self) -> Result<(), Error> {
+        let failure = |error: &io::Error| {
             let what = "cannot build the exercises' dependencies";
             let advice = "Try: cargo build --workspace. The first build needs \
                           the network.";
-            Failure::new(what, why, advice)
+            Error::new(what, error, advice)
         };
         let built = || {
             let run = self.cargo(&checks::ALL, FIRST_BUILD_TIME);
-            let run = run.map_err(|error| failure(&report::why(&error)))?;
+            let run = run.map_err(|error| failure(&error))?;
             if run.messages.programs.len() == checks::ALL.len() {
                 return Ok(());
             }
-            Err(failure(&plain(run.words.trim_end())))
+            Err(failure(&io::Error::other(plain(run.words.trim_end()))))
         };
         built().or_else(|_| {
-            if self.stop.requested() {
+            if ctrl_c::stopping() {
                 let what = "nothing is graded";
                 let advice = "Start again; what is compiled stays.";
-                return Err(Failure::new(what, "Ctrl-C", advice));
+                let why = io::Error::other("Ctrl-C");
+                return Err(Error::new(what, &why, advice));
             }
             // Perhaps they were never fetched. All variables are kept here:
             // some networks have a proxy.
@@ -196,7 +196,7 @@ impl Bench<'_> {
         let mut command = self.command(exercises);
         let mut child = self.household.start(&mut command)?;
         let heard = listen(&mut child);
-        let ended = self.household.wait(&mut child, limit, self.stop);
+        let ended = self.household.wait(&mut child, limit);
         let (messages, words) = heard?;
         let messages = messages.recv_timeout(process::PIPE_TIME);
         let words = process::drained(&words);

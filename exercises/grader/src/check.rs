@@ -11,8 +11,7 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use checks::{Exercise, Step};
-use first_socket::report;
-use first_socket::shutdown::Shutdown;
+use first_socket::errors::why;
 use serde::{Deserialize, Serialize};
 
 use crate::process::{self, Ended, Household, MOST_PROCESSES, MOST_THREADS};
@@ -49,7 +48,6 @@ pub struct Lab<'l> {
     /// Whose children the checks are.
     pub household: &'l Household,
     /// Ends all.
-    pub stop: &'l Shutdown,
     /// How long one check may take.
     pub limit: Duration,
 }
@@ -59,7 +57,7 @@ impl Lab<'_> {
     #[must_use]
     pub fn check(&self, exercise: &Exercise, program: &Path) -> Verdict {
         self.try_check(exercise, program).unwrap_or_else(|error| {
-            Verdict::NotJudged(format!("no check: {}", report::why(&error)))
+            Verdict::NotJudged(format!("no check: {}", why(&error)))
         })
     }
 
@@ -76,7 +74,7 @@ impl Lab<'_> {
         command.arg(FLAG).arg(exercise.name).arg(program);
         let mut child = self.household.start(&mut command)?;
         let heard = listen(&mut child);
-        let ended = self.household.wait(&mut child, self.limit, self.stop);
+        let ended = self.household.wait(&mut child, self.limit);
         let lines = process::drained(&heard?);
         let words = first_of(words);
         Ok(verdict(exercise, &read(&lines), &ended, self.limit, &words))
@@ -176,7 +174,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
     };
     let ready = prepare();
     if let Err(error) = ready {
-        eprintln!("cannot prepare the check: {}", report::why(&error));
+        eprintln!("cannot prepare the check: {}", why(&error));
         return ExitCode::FAILURE;
     }
     let outcome = checks::climb(exercise, Path::new(program), |step| {

@@ -9,8 +9,8 @@ use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
 use checks::Exercise;
-use first_socket::report::{self, Failure};
-use first_socket::shutdown::Shutdown;
+use first_socket::ctrl_c;
+use first_socket::errors::{Error, why};
 
 use crate::build::Bench;
 use crate::check::Lab;
@@ -57,13 +57,13 @@ impl Grader {
     ///
     /// # Errors
     /// When they do not compile.
-    pub fn prepare(&self, stop: &Shutdown) -> Result<(), Failure> {
-        self.bench(stop).prepare()
+    pub fn prepare(&self) -> Result<(), Error> {
+        self.bench().prepare()
     }
 
-    fn bench<'b>(&'b self, stop: &'b Shutdown) -> Bench<'b> {
+    fn bench(&self) -> Bench<'_> {
         let (work, household) = (&self.work, &self.household);
-        Bench { work, household, stop, limit: self.build_time }
+        Bench { work, household, limit: self.build_time }
     }
 
     /// Grades all submissions; `tell` hears of each step.
@@ -73,11 +73,10 @@ impl Grader {
     pub fn grade(
         &self,
         class: &[Submission],
-        stop: &Shutdown,
         mut tell: impl FnMut(Event),
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         let mut again = Vec::new();
-        self.grade_together(class, stop, |event| match event {
+        self.grade_together(class, |event| match event {
             Event::Judged(nth, judged) if judged.verdict.is_doubtful() => {
                 again.push((nth, judged.exercise));
             }
@@ -86,16 +85,15 @@ impl Grader {
         // Somebody else's program may be to blame, so each gets a second
         // chance, alone.
         for (nth, exercise) in again {
-            if stop.requested() {
+            if ctrl_c::stopping() {
                 break;
             }
             // A program may have changed the tree, too. What fails here fails
             // in `build` as well, and is reported.
             let _ = self.work.refresh();
             tell(Event::Building(nth));
-            for built in self.build(nth, &class[nth], &[exercise], stop) {
-                let judged =
-                    built.map_or_else(|it| it, |it| self.check(it, stop));
+            for built in self.build(nth, &class[nth], &[exercise]) {
+                let judged = built.map_or_else(|it| it, |it| self.check(it));
                 tell(Event::Judged(nth, judged));
             }
         }
@@ -105,9 +103,8 @@ impl Grader {
     fn grade_together(
         &self,
         class: &[Submission],
-        stop: &Shutdown,
         mut tell: impl FnMut(Event),
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         let (events, heard) = mpsc::channel();
         // Programs that wait take room on the disk: not too many of them.
         let (jobs, waiting) = mpsc::sync_channel(self.jobs.get());
@@ -115,17 +112,17 @@ impl Grader {
         let started = thread::scope(|scope| {
             for _ in 0..self.jobs.get() {
                 let (waiting, events) = (&waiting, events.clone());
-                let check = move || self.check_all(waiting, &events, stop);
+                let check = move || self.check_all(waiting, &events);
                 Builder::new().spawn_scoped(scope, check)?;
             }
-            let build = move || self.build_all(class, &jobs, &events, stop);
+            let build = move || self.build_all(class, &jobs, &events);
             Builder::new().spawn_scoped(scope, build)?;
             heard.into_iter().for_each(&mut tell);
             Ok(())
         });
         started.map_err(|error: std::io::Error| {
             let advice = "Ask for fewer checks at once with --jobs.";
-            Failure::new("cannot start", report::why(&error), advice)
+            Error::new("cannot start", &error, advice)
         })
     }
 
@@ -134,14 +131,13 @@ impl Grader {
         class: &[Submission],
         jobs: &SyncSender<Job>,
         events: &Sender<Event>,
-        stop: &Shutdown,
     ) {
         for (nth, submission) in class.iter().enumerate() {
-            if stop.requested() {
+            if ctrl_c::stopping() {
                 break;
             }
             let _ = events.send(Event::Building(nth));
-            for built in self.build(nth, submission, &checks::ALL, stop) {
+            for built in self.build(nth, submission, &checks::ALL) {
                 // Nobody hears us when the grader gives up.
                 let _ = match built {
                     Ok(job) => jobs.send(job).map_err(drop),
@@ -160,7 +156,6 @@ impl Grader {
         nth: usize,
         submission: &Submission,
         exercises: &[&'static Exercise],
-        stop: &Shutdown,
     ) -> Vec<Result<Job, Judged>> {
         let mut laid = Vec::new();
         let mut done = Vec::new();
@@ -173,7 +168,7 @@ impl Grader {
             }
         }
         if !laid.is_empty() {
-            done.extend(self.build_laid(nth, laid, stop));
+            done.extend(self.build_laid(nth, laid));
         }
         done
     }
@@ -182,13 +177,12 @@ impl Grader {
         &self,
         nth: usize,
         laid: Vec<(&'static Exercise, Vec<String>)>,
-        stop: &Shutdown,
     ) -> Vec<Result<Job, Judged>> {
         let exercises: Vec<_> = laid.iter().map(|(it, _)| *it).collect();
         let to = self.work.programs().join(nth.to_string());
-        let built = self.bench(stop).build(&exercises, &to);
+        let built = self.bench().build(&exercises, &to);
         let mut built = built.unwrap_or_else(|error| {
-            let why = format!("no build: {}", report::why(&error));
+            let why = format!("no build: {}", why(&error));
             let failed = Verdict::NotJudged(why);
             exercises.iter().map(|it| (it.name, Err(failed.clone()))).collect()
         });
@@ -212,7 +206,7 @@ impl Grader {
         let nothing = |why: &String| Verdict::Missing(why.clone());
         let laid = overlay::lay(&self.work, folder.map_err(nothing)?, exercise);
         laid.map_err(|error| {
-            Verdict::NotJudged(format!("no copy: {}", report::why(&error)))
+            Verdict::NotJudged(format!("no copy: {}", why(&error)))
         })?
         .map_err(Verdict::Missing)
     }
@@ -221,7 +215,6 @@ impl Grader {
         &self,
         waiting: &Mutex<Receiver<Job>>,
         events: &Sender<Event>,
-        stop: &Shutdown,
     ) {
         let next = || {
             let waiting =
@@ -230,15 +223,14 @@ impl Grader {
         };
         while let Some(job) = next() {
             let nth = job.submission;
-            let _ = events.send(Event::Judged(nth, self.check(job, stop)));
+            let _ = events.send(Event::Judged(nth, self.check(job)));
         }
     }
 
-    fn check(&self, job: Job, stop: &Shutdown) -> Judged {
+    fn check(&self, job: Job) -> Judged {
         let lab = Lab {
             scratch: &self.work.scratch(),
             household: &self.household,
-            stop,
             limit: self.time_limit,
         };
         let begin = Instant::now();

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use first_socket::report::{self, Failure, Tag};
-use first_socket::shutdown::Shutdown;
+use first_socket::ctrl_c;
+use first_socket::errors::{self, Error, why};
+use first_socket::events::remark;
 use grader::class::{Event, Grader};
 use grader::process::{self, Household};
 use grader::submission::{self, Submission};
@@ -79,29 +80,29 @@ fn main() -> ExitCode {
         #[cfg(unix)]
         Some((flag, words)) if flag == grader::build::FLAG => {
             let error = grader::build::become_cargo(words);
-            eprintln!("cannot start cargo: {}", report::why(&error));
+            eprintln!("cannot start cargo: {}", why(&error));
             ExitCode::FAILURE
         }
         _ => match run(&Args::parse()) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
-            Err(failure) => report::exit_code(Err(failure)),
+            Err(failure) => errors::exit_code(Err(failure)),
         },
     }
 }
 
 /// Whether all is as it should be.
-fn run(args: &Args) -> Result<bool, Failure> {
+fn run(args: &Args) -> Result<bool, Error> {
     let mut found = submission::find(&args.dirs)?;
     // The results of the last run may lie in the class.
     let out = args.out.as_ref().and_then(|out| out.canonicalize().ok());
     found.submissions.retain(|it| it.folder.is_none() || it.folder != out);
     for path in found.passed_over {
         let text = format!("{path}: not a folder. Unpack it if it is one.");
-        report::remark(Tag::Refused, text);
+        remark("REFUSED", text);
     }
     results::try_places(args.out.as_deref(), args.junit.as_deref())?;
-    let stop = Shutdown::on_ctrl_c(None)?;
+    ctrl_c::catch(None, |_| ())?;
     process::close_up();
     let grader = grader(args)?;
     if args.out.is_none() {
@@ -109,22 +110,26 @@ fn run(args: &Args) -> Result<bool, Failure> {
     }
     let mut class = Class::new(args, &found.submissions);
     class.bar.set_message("the dependencies");
-    grader.prepare(&stop)?;
-    grader.grade(&found.submissions, &stop, |event| {
+    grader.prepare()?;
+    grader.grade(&found.submissions, |event| {
         // What is interrupted is not judged.
-        if !stop.requested() {
+        if !ctrl_c::stopping() {
             class.hear(event);
         }
     })?;
     let passed = class.finish();
-    if stop.requested() {
+    if ctrl_c::stopping() {
         let what = "not all submissions are graded";
-        return Err(Failure::new(what, "Ctrl-C", "Start again for the rest."));
+        return Err(Error::new(
+            what,
+            &io::Error::other("Ctrl-C"),
+            "Start again for the rest.",
+        ));
     }
     Ok(passed)
 }
 
-fn grader(args: &Args) -> Result<Grader, Failure> {
+fn grader(args: &Args) -> Result<Grader, Error> {
     Ok(Grader {
         work: Work::open(args.work.as_deref())?,
         household: Household::new(),
@@ -193,7 +198,7 @@ impl<'c> Class<'c> {
             results::write(&self.submissions[nth], &judged, out)
         {
             self.unwritten += 1;
-            self.bar.suspend(|| report::remark(Tag::Error, failure));
+            self.bar.suspend(|| remark("ERROR", failure.0));
         }
     }
 
@@ -217,7 +222,7 @@ impl<'c> Class<'c> {
             && let Err(failure) = results::write_junit(path, &rows)
         {
             self.unwritten += 1;
-            report::remark(Tag::Error, failure);
+            remark("ERROR", failure.0);
         }
         // Nobody need read it.
         let _ = io::stdout().write_all(text.as_bytes());

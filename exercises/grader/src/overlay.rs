@@ -6,7 +6,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use checks::Exercise;
-use first_socket::report;
+use first_socket::errors::why;
+use first_socket::escape::{escaped, shown};
 
 use crate::tree::{self, Work};
 
@@ -77,7 +78,7 @@ fn missing(folder: &Path) -> Option<String> {
                 return Some(format!("{name} is {}", kind(found.file_type())));
             }
             Err(error) => {
-                return Some(format!("{name}: {}", report::why(&error)));
+                return Some(format!("{name}: {}", why(&error)));
             }
         }
     }
@@ -117,7 +118,7 @@ impl Overlay {
     fn leave_out(&mut self, path: &Path, why: &str) {
         self.left_out += 1;
         if self.left_out <= MOST_NOTES {
-            let path = report::escaped(path.as_os_str().as_encoded_bytes());
+            let path = escaped(path.as_os_str().as_encoded_bytes());
             self.notes.push(format!("{path} was left out: it is {why}"));
         }
     }
@@ -198,7 +199,7 @@ fn foreign_dependencies(folder: &Path, exercise: &Exercise) -> Option<String> {
     let ours = dependencies(&ours);
     let foreign: Vec<_> = theirs
         .difference(&ours)
-        .map(|name| report::shown(name.as_bytes()))
+        .map(|name| shown(name.as_bytes()))
         .take(MOST_NOTES)
         .collect();
     let foreign = foreign.join(", ");

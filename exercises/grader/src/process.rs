@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
-use first_socket::shutdown::Shutdown;
+use first_socket::ctrl_c;
 
 /// How often we look whether a process has ended.
 const LOOK_TIME: Duration = Duration::from_millis(10);
@@ -104,19 +104,14 @@ impl Household {
 
     /// Waits for the end of a child, and ends it if it takes too long. Nothing
     /// that it started is left afterwards.
-    pub fn wait(
-        &self,
-        child: &mut Child,
-        limit: Duration,
-        stop: &Shutdown,
-    ) -> Ended {
+    pub fn wait(&self, child: &mut Child, limit: Duration) -> Ended {
         let begin = Instant::now();
         let mut census = Census::default();
         let ended = loop {
             if let Ok(Some(status)) = child.try_wait() {
                 break Ended::Itself(status);
             }
-            if stop.requested() {
+            if ctrl_c::stopping() {
                 break Ended::Stopped;
             }
             if begin.elapsed() >= limit {

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use first_socket::report::{self, Failure};
+use first_socket::errors::Error;
+use first_socket::escape::escaped;
 use quick_junit::{
     NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite,
 };
@@ -48,7 +49,7 @@ pub fn write(
     submission: &Submission,
     all: &[&Judged],
     out: Option<&Path>,
-) -> Result<PathBuf, Failure> {
+) -> Result<PathBuf, Error> {
     let folder = match (out, &submission.folder) {
         (Some(out), _) => out.join(&submission.name),
         (None, Some(folder)) => folder.clone(),
@@ -56,7 +57,7 @@ pub fn write(
             let what = format!("no results for {}", submission.shown());
             let why = "the submission is a symbolic link";
             let advice = "Write them elsewhere with --out DIR.";
-            return Err(Failure::new(what, why, advice));
+            return Err(Error::new(what, &io::Error::other(why), advice));
         }
     };
     let path = folder.join(NAME);
@@ -83,7 +84,7 @@ pub fn forget(submission: &Submission) {
 pub fn write_junit(
     path: &Path,
     class: &[(&Submission, Vec<&Judged>)],
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let mut all = Report::new("cargo grade");
     all.add_test_suites(class.iter().map(|(submission, judged)| {
         let mut suite = TestSuite::new(submission.shown());
@@ -103,7 +104,7 @@ pub fn write_junit(
 pub fn try_places(
     out: Option<&Path>,
     junit: Option<&Path>,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     if let Some(out) = out {
         let tried = fs::create_dir_all(out).and_then(|()| try_folder(out));
         tried.map_err(|error| unwritten(out, &error, "--out DIR"))?;
@@ -128,11 +129,11 @@ fn folder_of(file: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-fn unwritten(path: &Path, error: &io::Error, flag: &str) -> Failure {
-    let path = report::escaped(path.as_os_str().as_encoded_bytes());
+fn unwritten(path: &Path, error: &io::Error, flag: &str) -> Error {
+    let path = escaped(path.as_os_str().as_encoded_bytes());
     let what = format!("cannot write {path}");
     let advice = format!("Write elsewhere with {flag}.");
-    Failure::new(what, report::why(error), advice)
+    Error::new(what, error, &advice)
 }
 
 fn results<'r>(all: &[&Judged]) -> Results<'r> {
@@ -166,7 +167,7 @@ fn test_case(judged: &Judged) -> TestCase {
         | Verdict::DoesNotCompile(_)
         | Verdict::Missing(_) => Some(NonSuccessKind::Failure),
         Verdict::TimedOut { .. } | Verdict::NotJudged(_) => {
-            Some(NonSuccessKind::Error)
+            Some(NonSuccessKind::Failure)
         }
     };
     let status = kind.map_or_else(TestCaseStatus::success, |kind| {

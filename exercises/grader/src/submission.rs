@@ -5,7 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use first_socket::report::{self, Failure};
+use first_socket::errors::Error;
+use first_socket::escape::escaped;
 
 /// What a student handed in.
 #[derive(Clone, Debug)]
@@ -22,7 +23,7 @@ impl Submission {
     /// The name, safe to print.
     #[must_use]
     pub fn shown(&self) -> String {
-        report::escaped(self.name.as_encoded_bytes())
+        escaped(self.name.as_encoded_bytes())
     }
 }
 
@@ -39,7 +40,7 @@ pub struct Found {
 ///
 /// # Errors
 /// When one of them cannot be read, or has none.
-pub fn find(folders: &[PathBuf]) -> Result<Found, Failure> {
+pub fn find(folders: &[PathBuf]) -> Result<Found, Error> {
     let mut found = Found::default();
     let mut places = HashSet::new();
     for folder in folders {
@@ -71,10 +72,10 @@ pub fn find(folders: &[PathBuf]) -> Result<Found, Failure> {
     Ok(found)
 }
 
-fn unreadable(folder: &Path, error: &std::io::Error) -> Failure {
+fn unreadable(folder: &Path, error: &std::io::Error) -> Error {
     let what = format!("cannot read the folder {}", shown(folder));
     let advice = "Give the folder of a submission, or of many.";
-    Failure::new(what, report::why(error), advice)
+    Error::new(what, error, advice)
 }
 
 /// Finds what is in one of many folders, such as the shell makes of `class/*`:
@@ -87,7 +88,7 @@ fn find_among(folder: &Path, found: &mut Found) {
 }
 
 /// Finds the submissions in a folder that is one, or has some.
-fn find_in(folder: &Path, found: &mut Found) -> Result<(), Failure> {
+fn find_in(folder: &Path, found: &mut Found) -> Result<(), Error> {
     if exercises_in(folder).is_ok() {
         found.submissions.push(submission_in(folder));
         return Ok(());
@@ -101,7 +102,7 @@ fn find_in(folder: &Path, found: &mut Found) -> Result<(), Failure> {
         let why = "it has no exercises/, and no folder in it has";
         let advice = "Give the folder of a submission, or of many. Unpack \
                       archives first.";
-        return Err(Failure::new(what, why, advice));
+        return Err(Error::new(what, &std::io::Error::other(why), advice));
     }
     found.submissions.extend(submissions);
     found.passed_over.extend(others.iter().map(|path| shown(path)));
@@ -167,7 +168,7 @@ fn is_folder(path: &Path) -> bool {
 }
 
 fn shown(path: &Path) -> String {
-    report::escaped(path.as_os_str().as_encoded_bytes())
+    escaped(path.as_os_str().as_encoded_bytes())
 }
 
 #[cfg(test)]
@@ -258,7 +259,7 @@ mod tests {
     #[test]
     fn a_folder_without_exercises_is_an_error() {
         let root = folders(&["homework/maths"]);
-        let error = find(&[root.path().to_owned()]).unwrap_err().to_string();
+        let error = find(&[root.path().to_owned()]).unwrap_err().0;
         assert!(error.contains("no submission in"), "{error}");
     }
 }

@@ -7,7 +7,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use first_socket::report::{self, Failure};
+use first_socket::errors::Error;
+use first_socket::escape::escaped;
 
 /// The checkout that this grader was built from. All but the students' `src/`
 /// comes from there.
@@ -40,14 +41,14 @@ impl Work {
     ///
     /// # Errors
     /// When it is another grader's or something else, or the disk fails.
-    pub fn open(root: Option<&Path>) -> Result<Self, Failure> {
+    pub fn open(root: Option<&Path>) -> Result<Self, Error> {
         let usual = checkout().join("target/grade");
         let root = root.unwrap_or(&usual);
         let cannot = |error: io::Error| {
-            let root = report::escaped(root.as_os_str().as_encoded_bytes());
+            let root = escaped(root.as_os_str().as_encoded_bytes());
             let what = format!("cannot work in {root}");
             let advice = "Choose another folder with --work.";
-            Failure::new(what, report::why(&error), advice)
+            Error::new(what, &error, advice)
         };
         let lock = claim(root).map_err(cannot)?;
         let root = root.canonicalize().map_err(cannot)?;
@@ -255,7 +256,7 @@ mod tests {
 
         let error = Work::open(Some(root.path())).unwrap_err();
 
-        assert!(error.to_string().contains("not the grader's"), "{error}");
+        assert!(error.0.contains("not the grader's"), "{error:?}");
         assert_eq!(fs::read(thesis).unwrap(), b"my thesis");
     }
 
@@ -266,7 +267,7 @@ mod tests {
 
         let error = Work::open(Some(root.path())).unwrap_err();
 
-        assert!(error.to_string().contains("another grader"), "{error}");
+        assert!(error.0.contains("another grader"), "{error:?}");
     }
 
     #[cfg(unix)]
