@@ -5,8 +5,8 @@ use std::net::Shutdown::Write as End;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
-use first_socket::cli::Address;
-use first_socket::report;
+use first_socket::flags::Address;
+use first_socket::{errors, events, net};
 
 #[derive(Parser)]
 struct Args {
@@ -15,11 +15,11 @@ struct Args {
 }
 
 fn main() -> std::process::ExitCode {
-    let (listener, address) = match Args::parse().address.listen() {
+    let (listener, address) = match net::listen(&Args::parse().address) {
         Ok(listening) => listening,
-        Err(failure) => return report::exit_code(Err(failure)),
+        Err(error) => return errors::exit_code(Err(error)),
     };
-    report::listening(address);
+    events::listening(address);
     for connection in listener.incoming() {
         let Ok(mut connection) = connection else { continue };
         std::thread::spawn(move || {
