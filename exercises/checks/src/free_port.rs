@@ -159,13 +159,13 @@ fn gave_up(ended: &Output) -> Result<(), Finding> {
         }
         Some(101) => {
             "the program panicked. Return the failure from run instead, and \
-             it reaches report::exit_code."
+             it reaches errors::exit_code."
         }
         Some(0) => {
             "main has returned as if all were well. Return the failure from \
-             run, and it reaches report::exit_code."
+             run, and it reaches errors::exit_code."
         }
-        _ => "the failure has to reach report::exit_code, and nothing else.",
+        _ => "the failure has to reach errors::exit_code, and nothing else.",
     };
     as_asked().map(drop).ok_or_else(|| {
         Finding::new(

@@ -273,7 +273,7 @@ impl Process {
             NoLine::Silence => (
                 format!("no such line in {START_TIME:?}"),
                 "the program waits for something else first, or does not say \
-                 that it listens: report::listening does. print! without a \
+                 that it listens: events::listening does. print! without a \
                  line end is not enough: the text stays in the program.",
             ),
         };
@@ -300,7 +300,7 @@ fn announced(line: &str) -> Result<SocketAddr, Finding> {
             "[LISTENING] ADDR:PORT, with numbers, such as 127.0.0.1:8080",
             "the address does not stand alone behind the tag, or was put \
              together by hand. TcpListener::local_addr returns the one that \
-             is really bound; report::listening prints it.",
+             is really bound; events::listening prints it.",
         )
     })?;
     if address.port() == 0 {
