@@ -10,11 +10,11 @@ pub const LONGEST_TIMEOUT: u64 = 24 * 60 * 60;
 #[allow(missing_docs, reason = "it would become the text of --help")]
 pub struct Address {
     /// Address or name: a server listens on it, a client connects to it
-    #[arg(long, default_value = "127.0.0.1")]
+    #[arg(long, global = true, default_value = "127.0.0.1")]
     pub host: String,
 
     /// The port; with 0 a server lets the system pick a free one
-    #[arg(long, default_value_t = 8080)]
+    #[arg(long, global = true, default_value_t = 8080)]
     pub port: u16,
 }
 
