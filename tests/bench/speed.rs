@@ -25,16 +25,26 @@ use tempfile::TempDir;
 
 const SIZE: u64 = 1024 * 1024 * 1024;
 const ROUNDS: usize = 3;
-const LOAD_TIME: Duration = Duration::from_secs(3);
-const LOAD_THREADS: usize = 4;
+const LOAD_TIME: Duration = Duration::from_secs(2);
+const LOAD_ROUNDS: usize = 5;
 /// Longer than anything here takes on a healthy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn main() {
-    transfer();
-    connections();
-    crowd();
+    let args: Vec<_> = std::env::args().collect();
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    match args[1..] {
+        ["bare", port] => return bare(port),
+        ["crowd", size] => return crowd(size.parse().unwrap()),
+        // cargo says `--bench`.
+        _ => {}
+    }
+    measure("echoes", 50, say_again_and_again);
+    measure("connections", 4, connect_again_and_again);
+    crowd(1000);
+    large_crowd(10_000);
     messages();
+    transfer();
 }
 
 /// A background program, killed when it is dropped.
@@ -45,6 +55,16 @@ impl Background {
         let mut command = Command::new(program.as_ref());
         command.args(args).stdin(Stdio::null()).stdout(out);
         Self(command.stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// How long it has been on a processor, in seconds: fields 14 and 15 of
+    /// `proc_pid_stat(5)`, in hundredths.
+    fn processor_time(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()));
+        let stat = stat.unwrap();
+        let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+        let ticks = fields.skip(11).take(2).flat_map(str::parse::<u32>);
+        f64::from(ticks.sum::<u32>()) / 100.0
     }
 
     /// The most memory it has had, in MiB.
@@ -131,6 +151,11 @@ fn transfer() {
             "python3 $B receive $P $T",
             "python3 $B send $P $S",
         ),
+        (
+            "Python, sendfile",
+            "python3 $B receive_large $P $T",
+            "python3 $B send_file $P $S",
+        ),
     ];
     for (name, receive, send) in pairs {
         let rounds = (0..ROUNDS).map(|_| {
@@ -194,58 +219,134 @@ fn our_transfer(source: &Path) -> (f64, f64, f64) {
     (seconds, server.peak(), peak)
 }
 
-/// Connect, say five bytes, hear them, close: how often in a second.
-fn connections() {
-    println!("connections a second, {LOAD_THREADS} clients:");
-    let (address, port) = port();
-    let threads = env!("CARGO_BIN_EXE_03_threads");
-    let ours = Background::start(threads, &["--port", &port], Stdio::null());
-    println!("  03 {:>17.0}", load(address));
-    drop(ours);
-
-    let (address, port) = self::port();
-    let script = format!("{}/tests/bench/pair.py", env!("CARGO_MANIFEST_DIR"));
-    let args = [&*script, "echo", &port];
-    let python = Background::start("python3", &args, Stdio::null());
-    println!("  Python, threads {:>4.0}", load(address));
-    drop(python);
-}
-
-fn load(address: SocketAddr) -> f64 {
-    wait_for(address);
-    let count = AtomicU64::new(0);
-    let begin = Instant::now();
-    thread::scope(|scope| {
-        for _ in 0..LOAD_THREADS {
-            let client = || {
-                while begin.elapsed() < LOAD_TIME {
-                    let mut connection = TcpStream::connect(address).unwrap();
-                    connection.write_all(b"hello").unwrap();
-                    connection.shutdown(Shutdown::Write).unwrap();
-                    let mut heard = Vec::new();
-                    connection.read_to_end(&mut heard).unwrap();
-                    assert_eq!(heard, b"hello");
-                    count.fetch_add(1, Ordering::Relaxed);
+/// The least that a thread for each client can be: what lesson 03 is measured
+/// against. It runs as a process of its own.
+fn bare(port: &str) {
+    let port = port.parse().unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        let echo = move || {
+            let mut chunk = [0; 1024];
+            while let Ok(count @ 1..) = stream.read(&mut chunk) {
+                if stream.write_all(&chunk[..count]).is_err() {
+                    break;
                 }
-            };
-            Builder::new().spawn_scoped(scope, client).unwrap();
-        }
-    });
-    count.into_inner() as f64 / begin.elapsed().as_secs_f64()
+            }
+        };
+        Builder::new().spawn(echo).unwrap();
+    }
 }
 
-/// A thousand clients who are all inside at once.
-fn crowd() {
+/// The three servers that send back what they hear, each on a new port.
+fn echo_servers() -> [(&'static str, SocketAddr, Background); 3] {
+    let script = format!("{}/tests/bench/pair.py", env!("CARGO_MANIFEST_DIR"));
+    let bare = std::env::current_exe().unwrap();
+    let python = PathBuf::from("python3");
+    let ours = PathBuf::from(env!("CARGO_BIN_EXE_03_threads"));
+    let start = |name, program: PathBuf, args: &[&str]| {
+        let (address, port) = port();
+        let args = [args, &[&port]].concat();
+        let server = Background::start(program, &args, Stdio::null());
+        wait_for(address);
+        (name, address, server)
+    };
+    [
+        start("a bare server", bare, &["bare"]),
+        start("03", ours, &["--max-clients", "100", "--port"]),
+        start("Python, threads", python, &[&script, "echo"]),
+    ]
+}
+
+/// What a load brings: how often in a second, and the server's processor time
+/// for each time, in microseconds.
+type Load = fn(SocketAddr, &AtomicU64, Instant);
+
+fn measure(what: &str, clients: usize, load: Load) {
+    println!("{what}, {clients} clients, median of {LOAD_ROUNDS}:");
+    let servers = echo_servers();
+    let mut results = vec![Vec::new(); servers.len()];
+    // In turn, so that all have the same of a machine's better moments.
+    for _ in 0..LOAD_ROUNDS {
+        for ((_, address, server), results) in servers.iter().zip(&mut results)
+        {
+            let (count, before) = (AtomicU64::new(0), server.processor_time());
+            let begin = Instant::now();
+            thread::scope(|scope| {
+                for _ in 0..clients {
+                    let client = || load(*address, &count, begin);
+                    Builder::new().spawn_scoped(scope, client).unwrap();
+                }
+            });
+            let seconds = begin.elapsed().as_secs_f64();
+            let count = count.into_inner() as f64;
+            let time = server.processor_time() - before;
+            results.push((count / seconds, time * 1e6 / count));
+        }
+    }
+    let rates = results.iter().map(|it| median(it.iter().map(|it| it.0)));
+    let times = results.iter().map(|it| median(it.iter().map(|it| it.1)));
+    let (rates, times): (Vec<_>, Vec<_>) = (rates.collect(), times.collect());
+    for (nth, (name, ..)) in servers.iter().enumerate() {
+        println!(
+            "  {name:<17} {:>7.0} a second ({:.2} of the bare one), \
+             {:>5.1} µs of processor time each ({:.2})",
+            rates[nth],
+            rates[nth] / rates[0],
+            times[nth],
+            times[nth] / times[0],
+        );
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Connect, say five bytes, hear them, close.
+fn connect_again_and_again(
+    address: SocketAddr,
+    count: &AtomicU64,
+    begin: Instant,
+) {
+    while begin.elapsed() < LOAD_TIME {
+        let mut connection = TcpStream::connect(address).unwrap();
+        connection.write_all(b"hello").unwrap();
+        connection.shutdown(Shutdown::Write).unwrap();
+        let mut heard = Vec::new();
+        connection.read_to_end(&mut heard).unwrap();
+        assert_eq!(heard, b"hello");
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Say five bytes and hear them, on one connection.
+fn say_again_and_again(address: SocketAddr, count: &AtomicU64, begin: Instant) {
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.set_nodelay(true).unwrap();
+    while begin.elapsed() < LOAD_TIME {
+        connection.write_all(b"hello").unwrap();
+        let mut heard = [0; 5];
+        connection.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"hello");
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Many clients who are all connected at once, and all answered.
+fn crowd(size: usize) {
     let (address, port) = port();
     let server = Background::start(
         env!("CARGO_BIN_EXE_03_threads"),
-        &["--port", &port, "--max-clients", "1000"],
+        &["--port", &port, "--max-clients", "100000"],
         Stdio::null(),
     );
     wait_for(address);
 
     let begin = Instant::now();
-    let crowd: Vec<_> = (0..1000).map(|_| peer::connect(address)).collect();
+    let crowd: Vec<_> = (0..size).map(|_| peer::connect(address)).collect();
     for client in &crowd {
         peer::send(client, "hello");
     }
@@ -254,7 +355,18 @@ fn crowd() {
     }
 
     let (seconds, peak) = (begin.elapsed().as_secs_f64(), server.peak());
-    println!("1,000 clients at once: {seconds:.2} s, server {peak:.1} MiB");
+    println!("{size} clients at once: {seconds:.2} s, server {peak:.1} MiB");
+}
+
+/// A crowd needs more open files than a shell allows at first.
+fn large_crowd(size: usize) {
+    let files = size + 200;
+    let mut shell = Command::new("sh");
+    let line = format!("ulimit -n {files} && exec \"$0\" crowd {size}");
+    shell.args(["-c", &line]).arg(std::env::current_exe().unwrap());
+    if !shell.status().unwrap().success() {
+        println!("{size} clients at once: not here; see ulimit -Hn");
+    }
 }
 
 /// A hundred small messages, each after the reply to the one before.
