@@ -33,7 +33,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 const MOST: usize = 20_000_000;
 
 /// How many connections are broken off.
-const RESETS: usize = 200;
+const RESETS: usize = 500;
 // ANCHOR_END: uses
 
 // ANCHOR: flags
@@ -55,7 +55,7 @@ enum How {
         #[arg(default_value_t = 150, value_name = "N")]
         count: u8,
     },
-    /// 02     Break off at once, 200 times
+    /// 02     Break off at once, 500 times
     Reset,
     /// 02     Send 60000 bytes, and only then listen
     Unread,
@@ -270,7 +270,7 @@ fn break_off(crowd: &mut Vec<TcpStream>, peer: SocketAddr) -> String {
     crowd.clear();
     let mut count = 0;
     while count < RESETS
-        && let Ok(stream) = TcpStream::connect_timeout(&peer, PATIENCE)
+        && let Ok(stream) = TcpStream::connect_timeout(&peer, NEXT_PATIENCE)
     {
         // A close that lingers for no time is a reset.
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));

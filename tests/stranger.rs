@@ -103,29 +103,28 @@ fn nobody_who_is_silent_is_accepted_in_lesson_01() {
     hears(open.address, &["silent"], "then silence", &verdict);
 }
 
-/// A reset that comes late, when all is sent, breaks nothing. Of two hundred,
-/// one comes in time.
+/// A reset that comes late, when all is sent, breaks nothing. Mostly one of
+/// five hundred comes in time; so the stranger may have to come again.
 #[cfg(unix)]
 #[test]
 fn resets_end_the_first_version_of_lesson_02() {
     let first = start_first("02_first");
     let lesson = Server::start(cargo_bin!("02_accept_send_close"), &[]);
 
-    let tale = tale(first.address(), &["reset"]);
+    let mut tales = (0..20).map(|_| tale(first.address(), &["reset"]));
+    let gone = format!(" resets, {NOBODY}\n");
 
-    let last = tale.lines().last().unwrap();
-    assert!(last.starts_with("[VERDICT] the server bore "), "{tale}");
-    assert!(last.ends_with(&format!(" resets, {NOBODY}")), "{tale}");
-    let verdict = format!("bore 200 resets, {SERVED}");
+    assert!(tales.any(|it| it.ends_with(&gone)));
+    let verdict = format!("bore 500 resets, {SERVED}");
     hears(lesson.address(), &["reset"], "come and break off", &verdict);
 }
 
 #[test]
-fn two_hundred_resets_are_nothing_to_threads() {
+fn five_hundred_resets_are_nothing_to_threads() {
     let (first, lesson) = (start_first("03_first"), start_lesson_03());
 
     for server in [&first, &lesson] {
-        let verdict = format!("bore 200 resets, {SERVED}");
+        let verdict = format!("bore 500 resets, {SERVED}");
         hears(server.address(), &["reset"], r#""hello\n""#, &verdict);
     }
 }
