@@ -2,6 +2,7 @@
 //!
 //! `cargo run -q --bin 01_first`; Enter ends it.
 
+// ANCHOR: all
 use std::io;
 use std::net::TcpListener;
 
@@ -13,3 +14,4 @@ fn main() -> io::Result<()> {
     io::stdin().read_line(&mut String::new())?;
     Ok(())
 }
+// ANCHOR_END: all

@@ -2,6 +2,7 @@
 //!
 //! `cargo run -q --bin 02_first`; Ctrl-C ends it.
 
+// ANCHOR: all
 use std::io::{self, Write};
 use std::net::TcpListener;
 
@@ -16,3 +17,4 @@ fn main() -> io::Result<()> {
         drop(stream);
     }
 }
+// ANCHOR_END: all

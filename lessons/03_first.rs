@@ -3,6 +3,7 @@
 //!
 //! `cargo run -q --bin 03_first`; Ctrl-C ends it.
 
+// ANCHOR: all
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
@@ -27,3 +28,4 @@ fn echo(mut stream: TcpStream) -> io::Result<()> {
         stream.write_all(&chunk[..count])?;
     }
 }
+// ANCHOR_END: all
