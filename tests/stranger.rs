@@ -167,8 +167,8 @@ fn a_deaf_client_locks_out_the_next_from_a_long_message() {
 /// One thread for all: whoever echoes so keeps the others waiting.
 #[test]
 fn a_silent_client_locks_out_the_next_where_there_is_one_thread() {
-    let spawn = "thread::spawn(move || echo(stream));";
-    let call = "let _ = thread::scope(|_| echo(stream));";
+    let spawn = "thread::spawn(move || echo(&mut stream));";
+    let call = "let _ = thread::scope(|_| echo(&mut stream));";
     let one_thread = Server::start(first_with("03_first", spawn, call), &[]);
     let (first, lesson) = (start_first("03_first"), start_lesson_03());
 
