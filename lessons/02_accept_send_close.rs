@@ -20,7 +20,7 @@ use first_socket::{ctrl_c, net};
 // ANCHOR_END: imports
 
 // ANCHOR: send_timeout
-/// How long sending the message may take.
+/// How long one write of the message may take.
 const SEND_TIMEOUT: Duration = Duration::from_millis(700);
 // ANCHOR_END: send_timeout
 

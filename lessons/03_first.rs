@@ -13,12 +13,12 @@ fn main() -> io::Result<()> {
     println!("[LISTENING] {}", listener.local_addr()?);
 
     loop {
-        let (stream, _) = listener.accept()?;
-        thread::spawn(move || echo(stream));
+        let (mut stream, _) = listener.accept()?;
+        thread::spawn(move || echo(&mut stream));
     }
 }
 
-fn echo(mut stream: TcpStream) -> io::Result<()> {
+fn echo(stream: &mut TcpStream) -> io::Result<()> {
     let mut chunk = [0; 1024];
     loop {
         let count = stream.read(&mut chunk)?;

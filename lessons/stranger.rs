@@ -33,7 +33,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 const MOST: usize = 20_000_000;
 
 /// How many connections are broken off.
-const RESETS: usize = 200;
+const RESETS: usize = 500;
 // ANCHOR_END: uses
 
 // ANCHOR: flags
@@ -55,7 +55,7 @@ enum How {
         #[arg(default_value_t = 150, value_name = "N")]
         count: u8,
     },
-    /// 02     Break off at once, 200 times
+    /// 02     Break off at once, 500 times
     Reset,
     /// 02     Send 60000 bytes, and only then listen
     Unread,
@@ -121,7 +121,7 @@ fn pieces(how: &How) -> Vec<Vec<u8>> {
     match how {
         How::Silent | How::Reset | How::Crowd { .. } => vec![],
         How::Unread => vec![vec![b'?'; 60_000]],
-        How::Deaf => vec![vec![b'x'; 250_000]; 80],
+        How::Deaf => vec![vec![b'x'; 500_000]; 40],
         How::HalfClosed => vec![b"hello\n".to_vec()],
         How::Noise => vec![(0..=255).rev().collect()],
         How::Slow => text.iter().map(|byte| vec![*byte]).collect(),
@@ -178,7 +178,7 @@ fn talk(mut stream: &TcpStream, how: &How) -> &'static str {
         std::thread::sleep(PAUSE);
     }
     if let How::Deaf = how {
-        return if sent.is_ok() { "took it all" } else { "takes no more" };
+        return if sent.is_ok() { "takes it all" } else { "takes no more" };
     }
     if let How::HalfClosed | How::Cut | How::ShortFile = how {
         event("DO", "end my side");
@@ -188,8 +188,9 @@ fn talk(mut stream: &TcpStream, how: &How) -> &'static str {
     let heard = hear(stream, PATIENCE);
     event("HEAR", told(&heard));
     let text = String::from_utf8_lossy(&heard.0);
-    let sign = SIGNS.iter().find(|(words, _)| text.contains(words));
-    sign.filter(|_| !text.is_empty()).map_or(heard.1[1], |sign| sign.1)
+    // Whoever breaks off in the middle of an answer has not answered.
+    let sign = SIGNS.iter().find(|it| heard.1 != RESET && text.contains(it.0));
+    sign.filter(|_| !text.is_empty()).map_or(heard.1[1], |it| it.1)
 }
 // ANCHOR_END: talk
 
@@ -269,7 +270,7 @@ fn break_off(crowd: &mut Vec<TcpStream>, peer: SocketAddr) -> String {
     crowd.clear();
     let mut count = 0;
     while count < RESETS
-        && let Ok(stream) = TcpStream::connect_timeout(&peer, PATIENCE)
+        && let Ok(stream) = TcpStream::connect_timeout(&peer, NEXT_PATIENCE)
     {
         // A close that lingers for no time is a reset.
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));

@@ -39,3 +39,31 @@ impl Backoff {
         thread::sleep(PAUSE);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_broke_off_holds_up_nobody() {
+        let mut backoff = Backoff::default();
+        let begin = Instant::now();
+
+        for kind in [ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset] {
+            backoff.pause(&kind.into());
+        }
+
+        assert!(begin.elapsed() < PAUSE);
+        assert!(backoff.last.is_none());
+    }
+
+    #[test]
+    fn any_other_failure_is_worth_a_pause() {
+        let mut backoff = Backoff::default();
+        let begin = Instant::now();
+
+        backoff.pause(&ErrorKind::OutOfMemory.into());
+
+        assert!(begin.elapsed() >= PAUSE);
+    }
+}

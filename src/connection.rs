@@ -168,3 +168,89 @@ impl Connection<'_> {
     }
 }
 // ANCHOR_END: windows
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_millis(500);
+
+    fn server() -> Server {
+        Server { max_clients: 1, timeout: TIMEOUT, table: Arc::default() }
+    }
+
+    /// A connection, and the client at its other end.
+    fn connection(server: &Server) -> (Connection<'_>, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let there = listener.local_addr().unwrap();
+        let client = TcpStream::connect(there).unwrap();
+        let (stream, peer) = listener.accept().unwrap();
+        (server.enter(stream, peer), client)
+    }
+
+    #[test]
+    fn without_a_deadline_each_read_has_its_time() {
+        let server = server();
+        let (mut here, mut client) = connection(&server);
+        let begin = Instant::now();
+
+        while begin.elapsed() < 2 * TIMEOUT {
+            client.write_all(b"x").unwrap();
+            assert_eq!(here.read(&mut [0]).unwrap(), 1);
+        }
+
+        let error = here.read(&mut [0]).unwrap_err();
+        assert!(errors::is_timeout(&error), "{error}");
+    }
+
+    /// Each of the reads gets its byte in time; together they do not.
+    #[test]
+    fn with_a_deadline_all_reads_end_by_one_moment() {
+        let server = server();
+        let (mut here, mut client) = connection(&server);
+        here.set_deadline();
+        let begin = Instant::now();
+
+        let error = loop {
+            client.write_all(b"x").unwrap();
+            match here.read(&mut [0]) {
+                Ok(count) => assert_eq!(count, 1),
+                Err(error) => break error,
+            }
+            assert!(begin.elapsed() < 10 * TIMEOUT);
+        };
+
+        assert!(errors::is_timeout(&error), "{error}");
+        assert!(begin.elapsed() >= TIMEOUT);
+    }
+
+    #[test]
+    fn a_write_that_is_not_taken_ends_in_time() {
+        let server = server();
+        let (mut here, _client) = connection(&server);
+        here.set_deadline();
+        let begin = Instant::now();
+
+        let error = here.write_all(&vec![0; 100_000_000]).unwrap_err();
+
+        assert!(errors::is_timeout(&error), "{error}");
+        assert!(begin.elapsed() >= TIMEOUT);
+    }
+
+    #[test]
+    fn waiting_in_turns_ends_with_a_byte_or_in_time() {
+        let server = server();
+        let (mut here, mut client) = connection(&server);
+
+        client.write_all(b"x").unwrap();
+        here.wait_or_stop().unwrap();
+        assert_eq!(here.read(&mut [0; 2]).unwrap(), 1);
+        let begin = Instant::now();
+        let error = here.wait_or_stop().unwrap_err();
+
+        assert!(errors::is_timeout(&error), "{error}");
+        assert!(begin.elapsed() >= TIMEOUT);
+    }
+}

@@ -16,7 +16,7 @@ pub const GRACE_TIME: Duration = Duration::from_millis(700);
 /// How long the connection to ourselves may take.
 const WAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
-static STOPPING: AtomicBool = AtomicBool::new(false);
+pub(crate) static STOPPING: AtomicBool = AtomicBool::new(false);
 
 /// Whether Ctrl-C has been pressed.
 pub fn stopping() -> bool {

@@ -92,7 +92,10 @@ pub fn connect(address: &Address) -> Result<TcpStream, Error> {
             Err(failed) => error = failed,
         }
     }
-    let advice = "Start a server first: its [LISTENING] line has the address.";
+    let advice = match error.kind() {
+        ErrorKind::TimedOut => "Its queue is full, or a firewall is between.",
+        _ => "Start a server first: its [LISTENING] line has the address.",
+    };
     Err(Error::new(format!("cannot connect to {address}"), &error, advice))
 }
 

@@ -143,3 +143,72 @@ impl Table {
     }
 }
 // ANCHOR_END: shut_down
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::Ipv4Addr;
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { max_clients: 1, timeout: 5 };
+
+    /// What a client hears who says `text` to `address`.
+    fn hear(address: SocketAddr, text: &[u8]) -> Vec<u8> {
+        let mut client = TcpStream::connect(address).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        client.write_all(text).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).unwrap();
+        heard
+    }
+
+    #[test]
+    #[ignore = "runs as a child of the test below, which reads its stderr"]
+    fn a_panic_ends_one_connection_and_makes_room() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server::new(&listener, &LIMITS).unwrap();
+        let talk = |client: &mut Connection<'_>| {
+            let mut text = [0; 5];
+            client.read_exact(&mut text)?;
+            assert_ne!(&text, b"panic", "a mistake\nin a lesson");
+            client.write_all(&text)
+        };
+
+        thread::scope(|scope| {
+            let client = Builder::new().spawn_scoped(scope, || {
+                let heard = [b"hello", b"panic", b"again"]
+                    .map(|text| hear(address, text));
+                ctrl_c::STOPPING.store(true, Ordering::SeqCst);
+                let _ = TcpStream::connect(address);
+                heard
+            });
+            server.run(listener, b"full", talk);
+            let heard = client.unwrap().join().unwrap();
+            assert_eq!(heard, [&b"hello"[..], b"", b"again"]);
+        });
+
+        assert_eq!(server.totals(), "clients served: 3, refused: 0");
+    }
+
+    #[test]
+    fn a_panic_is_one_error_line_and_nobody_elses() {
+        let test = "a_panic_ends_one_connection_and_makes_room";
+        let mut child =
+            assert_cmd::Command::new(std::env::current_exe().unwrap());
+        child.args([&format!("server::tests::{test}"), "--exact"]);
+        child.args(["--ignored", "--nocapture"]);
+
+        let ended = child.timeout(Duration::from_secs(20)).assert().success();
+
+        let stderr = ended.get_output().stderr.clone();
+        let stderr = String::from_utf8(stderr).unwrap();
+        let lines: Vec<_> = stderr.lines().collect();
+        assert_eq!(lines.len(), 1, "{stderr}");
+        assert!(lines[0].starts_with("[ERROR] 127.0.0.1:"), "{stderr}");
+        assert!(lines[0].contains(" panicked at src"), "{stderr}");
+    }
+}

@@ -189,6 +189,26 @@ fn a_crowd_at_the_door_does_not_hold_up_those_inside() {
     say_and_hear(&inside, "still here");
 }
 
+/// Each refusal may linger for a second. A crowd of them must not become a
+/// crowd of threads.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crowd_at_the_door_does_not_become_a_crowd_of_threads() {
+    let server = Server::start(program(), &["--max-clients", "1"]);
+    let inside = server.connect();
+    say_and_hear(&inside, "x");
+
+    let crowd: Vec<_> = (0..200).map(|_| server.connect()).collect();
+    for client in &crowd {
+        assert_eq!(hear(client, FULL.len()), FULL);
+    }
+
+    let tasks = format!("/proc/{}/task", server.id());
+    let threads = std::fs::read_dir(tasks).unwrap().count();
+    // One inside, 50 that linger; main and the one that waits for Ctrl-C.
+    assert!(threads <= 60, "{threads} threads");
+}
+
 #[test]
 fn fifty_clients_are_the_limit_unless_told_otherwise() {
     let server = Server::start(program(), &[]);
@@ -323,6 +343,14 @@ fn running_out_of_descriptors_is_survived() {
 #[test]
 fn ctrl_c_works_without_descriptors() {
     contract::ctrl_c_works_without_descriptors(program(), &[]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_silent_client_wakes_no_thread() {
+    contract::a_silent_client_wakes_no_thread(program(), &[], |client| {
+        say_and_hear(client, "x");
+    });
 }
 
 #[cfg(unix)]

@@ -363,6 +363,14 @@ fn ctrl_c_works_without_descriptors() {
     contract::ctrl_c_works_without_descriptors(program(), &[]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_silent_client_wakes_no_thread() {
+    contract::a_silent_client_wakes_no_thread(program(), &[], |client| {
+        ask(client, "x", "You said: x");
+    });
+}
+
 #[cfg(unix)]
 #[test]
 fn a_second_ctrl_c_ends_it_though_nobody_reads_its_output() {

@@ -806,6 +806,19 @@ fn ctrl_c_works_without_descriptors() {
     contract::ctrl_c_works_without_descriptors(program(), &args(&dir));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_silent_client_wakes_no_thread() {
+    contract::a_silent_client_wakes_no_thread(
+        program(),
+        &args(&TempDir::new().unwrap()),
+        |client| {
+            send(client, offer("name", 10));
+            assert_eq!(hear_message(client), "READY");
+        },
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn a_second_ctrl_c_ends_it_though_nobody_reads_its_output() {

@@ -1,59 +1,23 @@
 //! 01: bind and wait.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::io::Write;
+use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
 
 use assert_cmd::cargo::cargo_bin;
+use harness::Server;
 use harness::contract::run;
 use harness::peer::{connect, hear_all, send};
-use harness::{PATIENCE, Server};
 use predicates::prelude::*;
 use predicates::str::contains;
 
 use crate::copy::{ADDRESS, changed, first};
+use crate::open::Open;
 use crate::{hear_until_reset, hears_nothing};
 
 fn lesson() -> &'static Path {
     cargo_bin!("01_bind_listen")
-}
-
-/// The first version, which needs an input that stays open: Enter ends it.
-struct Open {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Open {
-    fn start() -> Self {
-        let mut child = Command::new(first("01_first"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let (sender, receiver) = mpsc::channel();
-        thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        let line = receiver.recv_timeout(PATIENCE).expect("a line");
-        let address = line.strip_prefix("[LISTENING] ").unwrap();
-        let address = address.parse().unwrap();
-        Self { child, address }
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Whoever is still in the queue then is put out.

@@ -18,6 +18,7 @@ mod lesson_02;
 mod lesson_03;
 mod lesson_04;
 mod lesson_05;
+mod open;
 
 use std::fs;
 use std::io::{ErrorKind, Read};

@@ -117,7 +117,12 @@ fn take(port: u16) -> io::Result<Option<TcpListener>> {
     } else {
         return Ok(bind(port).ok());
     };
-    if looks_free { bind(port).map(Some) } else { Ok(None) }
+    if !looks_free {
+        return Ok(None);
+    }
+    // Time enough for somebody else, on a busy machine, too.
+    thread::sleep(Duration::from_millis(1));
+    bind(port).map(Some)
 }
 
 fn bind(port: u16) -> io::Result<TcpListener> {

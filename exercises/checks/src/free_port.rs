@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -11,10 +12,13 @@ use assert_cmd::assert::OutputAssertExt;
 use harness::{Deadline, hold_port};
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
+use socket2::{Domain, Socket, Type};
 
 use crate::finding::Finding;
 use crate::ladder::{Exercise, Rung};
 use crate::ports::{BLOCK, Block, release};
+#[cfg(target_os = "linux")]
+use crate::stepper::between_calls;
 use crate::trial::{ANSWER_TIME, START_TIME, Server, Trial};
 
 /// Listen on the first free port at or after P.
@@ -34,15 +38,14 @@ pub static FREE_PORT: Exercise = Exercise {
 };
 
 /// How many programs look for a port, one after the other, while a neighbour
-/// takes and leaves it. Of those that look first, one in ten was caught, on one
-/// busy processor too.
+/// lies in wait. One in five that look first was caught on a busy machine.
 const SEEKERS: usize = 200;
 
 /// No further one is started after this time: a program may start slowly.
-const SEEK_TIME: Duration = Duration::from_secs(4);
+const SEEK_TIME: Duration = Duration::from_secs(1);
 
-/// A seeker counts when the neighbour has looked so often meanwhile.
-const LOOKS: usize = 5;
+/// A seeker counts when the neighbour has tried so often meanwhile.
+const LOOKS: usize = 20;
 
 /// A program that still runs after this time stays.
 const STAY_TIME: Duration = Duration::from_millis(300);
@@ -288,42 +291,88 @@ fn silent(trial: &Trial) -> Result<(), Finding> {
     Ok(())
 }
 
-/// A neighbour takes port P and leaves it, all the time. Whoever looks first
-/// finds something else when binding than when looking.
+/// A neighbour takes port P whenever it can. Whoever looks first finds
+/// something else when binding than when looking.
 fn neighbour(trial: &Trial) -> Result<(), Finding> {
     let block = Block::take()?;
     let port = block.port(0);
-    trial.note(format!("a neighbour takes {port} and leaves it, all the time"));
+    trial.note(format!("a neighbour takes {port} as soon as it can"));
     let args = from(port, BLOCK - 2);
     trial.note(format!("started with {}", args.join(" ")));
+    #[cfg(target_os = "linux")]
+    follow(trial, port, &args)?;
+    // This one finds what other threads of a program do, too, and needs no
+    // system on which a program can be followed.
+    lurk(trial, port, &args)
+}
+
+/// A neighbour who looks whenever the program is between two calls into the
+/// kernel, and takes the port once the program has had it and given it back.
+#[cfg(target_os = "linux")]
+fn follow(trial: &Trial, port: u16, args: &[String; 4]) -> Result<(), Finding> {
+    let args = args.each_ref().map(String::as_str);
+    let process = trial.spawn_stopped(&args)?;
+    let until = Deadline::after(START_TIME / 2);
+    let (mut was_taken, mut ours) = (false, None);
+    let look = || {
+        if ours.is_none() {
+            match hold_port(port) {
+                // Not on the first look: the program has to find it free.
+                Ok(socket) if was_taken => ours = Some(socket),
+                Ok(_) => {}
+                Err(_) => was_taken = true,
+            }
+        }
+    };
+    let over = || process.has_announced();
+    if !between_calls(process.id(), until, look, over) {
+        // The machine is too busy for this; the other neighbour remains.
+        trial.forget();
+        return Ok(());
+    }
+    let until = Deadline::after(START_TIME);
+    trial.await_listening(process, until).map_err(not_found)?;
+    trial.forget();
+    Ok(())
+}
+
+/// A neighbour who takes the port and leaves it again, all the time.
+fn lurk(trial: &Trial, port: u16, args: &[String; 4]) -> Result<(), Finding> {
+    // Several neighbours would take the processor from each other.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (over, looks) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         let lurk = || {
             while !over.load(Ordering::Relaxed) {
-                take_and_leave(port);
-                looks.fetch_add(1, Ordering::Relaxed);
+                lie_in_wait(port, &looks);
             }
         };
         let neighbour = thread::Builder::new().spawn_scoped(scope, lurk);
         let found = neighbour
             .map_err(|error| Finding::of_machine("no thread", &error))
-            .and_then(|_| seek(trial, &args, &looks));
+            .and_then(|_| seek(trial, args, &looks));
         over.store(true, Ordering::Relaxed);
         found
     })
 }
 
-/// Takes the port for a moment, if it is free, and leaves it for a moment.
-///
-/// Both sleeps are as short as the system can make them. Who wakes up gets a
-/// processor at once, even the only one: also between two calls of a program
-/// that has just looked.
-fn take_and_leave(port: u16) {
-    const MOMENT: Duration = Duration::from_micros(1);
-    let held = hold_port(port);
-    thread::sleep(MOMENT);
-    drop(held);
-    thread::sleep(MOMENT);
+/// Takes the port for a moment. Where somebody has it, tries a little longer:
+/// who has only looked gives it back, and is about to bind it once more.
+fn lie_in_wait(port: u16, looks: &AtomicUsize) {
+    /// As long as a program needs to give back what it has only looked at.
+    const TRIES: usize = 50;
+    /// As long as it needs to find the port taken.
+    const HOLD_TIME: Duration = Duration::from_millis(2);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into();
+    let Ok(socket) = Socket::new(Domain::IPV4, Type::STREAM, None) else {
+        return;
+    };
+    looks.fetch_add(1, Ordering::Relaxed);
+    let was_free = socket.bind(&address).is_ok();
+    if !was_free && (0..TRIES).any(|_| socket.bind(&address).is_ok()) {
+        thread::sleep(HOLD_TIME);
+    }
 }
 
 /// Starts one seeker after the other; each of them finds a port.

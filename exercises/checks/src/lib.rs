@@ -18,6 +18,8 @@ mod gopher;
 mod ladder;
 mod ports;
 mod start;
+#[cfg(target_os = "linux")]
+mod stepper;
 mod syslog;
 mod time;
 mod trial;

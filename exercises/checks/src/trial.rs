@@ -95,11 +95,32 @@ impl Trial {
 
     /// Starts the program.
     pub(crate) fn spawn(&self, args: &[&str]) -> Result<Arc<Process>, Finding> {
+        self.spawn_as(Command::new(&self.program), args)
+    }
+
+    /// Starts a shell that stops itself, and becomes the program when it goes
+    /// on: whoever follows the program misses nothing.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn spawn_stopped(
+        &self,
+        args: &[&str],
+    ) -> Result<Arc<Process>, Finding> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "kill -STOP $$; exec \"$0\" \"$@\""]);
+        shell.arg(&self.program);
+        self.spawn_as(shell, args)
+    }
+
+    fn spawn_as(
+        &self,
+        command: Command,
+        args: &[&str],
+    ) -> Result<Arc<Process>, Finding> {
         let mut processes = lock(&self.processes);
         if self.over.load(Ordering::SeqCst) {
             return Err(Finding::of_machine("the trial", &"it is over"));
         }
-        let process = Arc::new(Process::start(&self.program, args)?);
+        let process = Arc::new(Process::start(command, args)?);
         processes.push(Arc::clone(&process));
         Ok(process)
     }
@@ -209,8 +230,7 @@ impl Drop for Trial {
 }
 
 impl Process {
-    fn start(program: &Path, args: &[&str]) -> Result<Self, Finding> {
-        let mut command = Command::new(program);
+    fn start(mut command: Command, args: &[&str]) -> Result<Self, Finding> {
         command.args(args).stdin(Stdio::null());
         command.env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE");
         command.env_remove("RUST_BACKTRACE");
@@ -220,6 +240,14 @@ impl Process {
         })?;
         let listens = AtomicBool::new(false);
         Ok(Self { child, listens, args: args.join(" ") })
+    }
+
+    /// Whether it has said that it listens.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn has_announced(&self) -> bool {
+        let announced = |line: &str| line.trim_start().starts_with(LISTENING);
+        let now = Deadline::after(Duration::ZERO);
+        self.will_have(Stream::Stdout, announced, now)
     }
 
     /// The lines that were printed by now, and not looked at.

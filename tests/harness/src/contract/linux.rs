@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -114,4 +114,38 @@ fn random_bytes(seed: u64) -> Vec<u8> {
     };
     let count = usize::from(next()) + 44;
     (0..count).map(|_| next()).collect()
+}
+
+/// Waiting costs nothing: while a client is silent, no thread of the server
+/// wakes up to look for something.
+pub fn a_silent_client_wakes_no_thread(
+    program: &Path,
+    args: &[&str],
+    talk: impl Fn(&TcpStream),
+) {
+    let server = Server::start(program, args);
+    let client = server.connect();
+    talk(&client);
+    // Until the thread waits again.
+    thread::sleep(Duration::from_millis(300));
+
+    let before = wake_ups(server.id());
+    thread::sleep(Duration::from_secs(1));
+
+    assert_eq!(wake_ups(server.id()), before);
+}
+
+/// How often each thread of a process has waited for something, and come
+/// back: `proc_pid_status(5)`.
+fn wake_ups(id: u32) -> Vec<(PathBuf, String)> {
+    let mut all = Vec::new();
+    for thread in fs::read_dir(format!("/proc/{id}/task")).unwrap() {
+        let path = thread.unwrap().path();
+        let status = fs::read_to_string(path.join("status")).unwrap();
+        let mut lines = status.lines();
+        let line = lines.find(|it| it.starts_with("voluntary_ctxt_switches"));
+        all.push((path, line.expect("Linux counts them").to_owned()));
+    }
+    all.sort();
+    all
 }
