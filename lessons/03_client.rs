@@ -60,35 +60,34 @@ fn run(args: &Args) -> Result<(), Error> {
 // ANCHOR_END: run
 
 // ANCHOR: speak
-/// Says each text as a line, or each line of stdin; then ends our side.
+/// Says it all, and ends our side.
 fn speak(mut stream: TcpStream, args: &Args) -> Result<(), Error> {
-    let said = match args.text.as_slice() {
-        [] => say_stdin(&mut stream, &args.address),
-        texts => stream
-            .write_all((texts.join("\n") + "\n").as_bytes())
-            .map_err(|error| net::disconnected(&args.address, &error)),
-    };
+    let said = say_all(&mut stream, args);
     // If this fails the connection is gone: the listening thread says so.
     let _ = stream.shutdown(Shutdown::Write);
     said
 }
 
-fn say_stdin(stream: &mut TcpStream, address: &Address) -> Result<(), Error> {
-    let advice = "Say it with arguments instead: 03_client hello.";
-    let mut stdin = io::stdin().lock();
-    loop {
-        let mut line = Vec::new();
-        let read = stdin.read_until(b'\n', &mut line);
-        match read {
-            Ok(0) => return Ok(()),
-            Ok(_) => stream
-                .write_all(&line)
-                .map_err(|error| net::disconnected(address, &error))?,
-            Err(error) => {
-                return Err(Error::new("cannot read stdin", &error, advice));
-            }
-        }
+/// Says each text as a line, or each line of stdin.
+fn say_all(stream: &mut TcpStream, args: &Args) -> Result<(), Error> {
+    let disconnected = |error| net::disconnected(&args.address, &error);
+    for text in &args.text {
+        let line = format!("{text}\n");
+        stream.write_all(line.as_bytes()).map_err(disconnected)?;
     }
+    let mut stdin = io::stdin().lock();
+    while args.text.is_empty() {
+        let mut line = Vec::new();
+        let read = stdin.read_until(b'\n', &mut line).map_err(|error| {
+            let advice = "Say it with arguments instead: 03_client hello.";
+            Error::new("cannot read stdin", &error, advice)
+        });
+        if read? == 0 {
+            break;
+        }
+        stream.write_all(&line).map_err(disconnected)?;
+    }
+    Ok(())
 }
 // ANCHOR_END: speak
 

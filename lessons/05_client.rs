@@ -17,7 +17,7 @@ use first_socket::errors::{self, Error, why};
 use first_socket::escape::{escaped, print};
 use first_socket::events::remark;
 use first_socket::flags::Address;
-use first_socket::message;
+use first_socket::message::{self, DEFAULT_LIMIT};
 use first_socket::net::{self, CLIENT_TIMEOUT};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
@@ -125,21 +125,25 @@ impl Sender<'_> {
                 Ok(count) => count,
                 Err(error) => return Err(cannot_read(name, &error)),
             };
-            // An answer has its time when all is sent. One that comes sooner
-            // says why the server gives up; and so may one behind a failure.
-            let ended = if self.is_answering() {
-                Err(io::Error::other("it did not wait for the whole content"))
-            } else {
-                self.stream.write_all(&chunk[..count])
-            };
-            if let Err(error) = ended {
-                let _ = self.hear(LAST_WORDS);
-                return Err(net::disconnected(self.address, &error));
-            }
+            self.send_chunk(&chunk[..count])?;
             sent += count as u64;
             bar.inc(count as u64);
         }
         Ok(())
+    }
+
+    /// An answer has its time when all is sent. One that comes sooner says why
+    /// the server gives up; and so may one behind a failure.
+    fn send_chunk(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        let ended = if self.is_answering() {
+            Err(io::Error::other("it did not wait for the whole content"))
+        } else {
+            self.stream.write_all(chunk)
+        };
+        ended.map_err(|error| {
+            let _ = self.hear(LAST_WORDS);
+            net::disconnected(self.address, &error)
+        })
     }
     // ANCHOR_END: content
 
@@ -157,8 +161,7 @@ impl Sender<'_> {
     fn hear(&mut self, time: Duration) -> Result<Vec<u8>, Error> {
         // If this fails the connection is gone, as the read will say.
         let _ = self.stream.set_read_timeout(Some(time));
-        let limit = message::DEFAULT_LIMIT;
-        let reply = match message::read(&mut self.stream, limit) {
+        let reply = match message::read(&mut self.stream, DEFAULT_LIMIT) {
             Ok(Some(reply)) => Ok(reply),
             Ok(None) => Err(ErrorKind::UnexpectedEof.into()),
             Err(error) => Err(error),

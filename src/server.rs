@@ -131,10 +131,10 @@ impl Server {
 
 // ANCHOR: shut_down
 impl Table {
-    /// Shuts all open connections down. That wakes a thread that waits to
-    /// read or to write: see `TcpStream::shutdown`. On Windows it does not;
-    /// there a read looks for Ctrl-C, and a blocked write ends
-    /// with its time-out.
+    /// Shuts a half of all open connections down, or both. That wakes the
+    /// threads that wait there: see `TcpStream::shutdown`. On Windows it does
+    /// not; there a read looks for Ctrl-C, and a blocked write ends with its
+    /// time-out.
     fn shut_down(&self, how: Shutdown) {
         for stream in &self.open {
             // Some are gone already.

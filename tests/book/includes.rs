@@ -125,7 +125,7 @@ fn every_include_finds_its_lines() {
 #[test]
 fn an_anchor_that_is_gone_is_named() {
     let course = Course::copy();
-    let file = "src/hang_up.rs";
+    let file = "src/linger.rs";
     course.change(file, "ANCHOR: imports", "ANCHOR: no_imports");
     course.change(file, "ANCHOR_END: imports", "ANCHOR_END: no_imports");
 
@@ -133,7 +133,7 @@ fn an_anchor_that_is_gone_is_named() {
 
     assert_eq!(
         complaints,
-        ["02_accept_send_close: no anchor imports in ../../src/hang_up.rs"]
+        ["02_accept_send_close: no anchor imports in ../../src/linger.rs"]
     );
 }
 
