@@ -22,7 +22,7 @@ use checks::{ALL, Exercise, Outcome};
 use tempfile::TempDir;
 
 /// How many answers are judged at the same time. They mostly wait.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 10;
 
 /// The wrong answers: the mistake, the rung that rejects it, and words of the
 /// message that show that it was rejected for just that.

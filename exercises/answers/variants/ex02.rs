@@ -148,7 +148,7 @@ fn hang_up(mut client: &TcpStream) -> io::Result<()> {
             None
         } else if mistake("ex02_flood") {
             // A limit for each read, and none for all of them.
-            Some(STAY)
+            Some(Duration::from_millis(1200))
         } else if left.is_zero() {
             return Ok(());
         } else {
