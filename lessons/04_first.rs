@@ -2,6 +2,7 @@
 //!
 //! `cargo run -q --bin 04_first`; Ctrl-C ends it.
 
+// ANCHOR: all
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
@@ -31,3 +32,4 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: all

@@ -3,6 +3,7 @@
 //! `cargo run -q --bin 05_first`; Ctrl-C ends it. The file that
 //! `cargo run -q --bin 05_client Cargo.toml` sends stands in `received`.
 
+// ANCHOR: all
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -32,3 +33,4 @@ fn take_file(mut stream: TcpStream) -> io::Result<()> {
     let reply = format!("SAVED {size} {name}");
     write!(stream, "{:<64}{reply}", reply.len())
 }
+// ANCHOR_END: all
