@@ -15,6 +15,9 @@ pub const HEADER: usize = 64;
 
 /// The longest body that is taken unless told otherwise, in bytes: 1 MiB.
 pub const DEFAULT_LIMIT: u64 = 1024 * 1024;
+
+/// How many bytes are set aside before the first one has come.
+const FIRST_BYTES: u64 = 4 * 1024;
 // ANCHOR_END: start
 
 // ANCHOR: write
@@ -96,7 +99,7 @@ fn take(
     part: &str,
 ) -> io::Result<Option<Vec<u8>>> {
     // A length is only a claim: the vector grows as the bytes come.
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(of.min(FIRST_BYTES) as usize);
     let ended = reader.by_ref().take(of).read_to_end(&mut bytes);
     let got = bytes.len() as u64;
     if got == of {
