@@ -61,10 +61,9 @@ fn run(args: &Args) -> Result<(), Error> {
 // ANCHOR: host
 /// Shows this machine's name, and the addresses that the name stands for.
 fn show_host() {
-    let name = gethostname::gethostname();
-    let name = name.to_string_lossy();
+    let name = gethostname::gethostname().to_string_lossy().into_owned();
     let mut ips = Vec::new();
-    if let Ok(addresses) = (&*name, 0).to_socket_addrs() {
+    if let Ok(addresses) = (name.as_str(), 0).to_socket_addrs() {
         ips.extend(addresses.map(|address| address.ip().to_string()));
     }
     // Some systems give each address several times in a row.
@@ -83,14 +82,14 @@ fn listen_on_first(
     addresses: &[SocketAddr],
     backlog: i32,
 ) -> io::Result<Socket> {
-    let mut ended = Err(io::ErrorKind::AddrNotAvailable.into());
+    let mut last = io::ErrorKind::AddrNotAvailable.into();
     for address in addresses {
-        ended = listen(*address, backlog);
-        if ended.is_ok() {
-            break;
+        match listen(*address, backlog) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
         }
     }
-    ended
+    Err(last)
 }
 // ANCHOR_END: first
 
@@ -106,7 +105,7 @@ fn listen(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
 
     // ANCHOR: bind
     // Without SO_REUSEADDR (socket(7)), bind fails while the kernel still
-    // remembers old connections at this port. On Windows the option would let
+    // remembers old connections at this port. std sets it by itself. On Windows the option would let
     // two programs share a port.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;

@@ -11,7 +11,8 @@ fn main() -> io::Result<()> {
     println!("[LISTENING] {}", listener.local_addr()?);
 
     println!("Enter stops the server");
-    io::stdin().read_line(&mut String::new())?;
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
     Ok(())
 }
 // ANCHOR_END: all

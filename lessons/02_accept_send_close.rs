@@ -20,7 +20,8 @@ use first_socket::{ctrl_c, net};
 // ANCHOR_END: imports
 
 // ANCHOR: send_timeout
-/// How long one write of the message may take.
+/// How long one write of the message may take. Ctrl-C waits for it, and for
+/// the lingering close.
 const SEND_TIMEOUT: Duration = Duration::from_millis(700);
 // ANCHOR_END: send_timeout
 
@@ -58,10 +59,10 @@ fn run(args: &Args) -> Result<(), Error> {
         match listener.accept() {
             // Ctrl-C wakes accept.
             _ if ctrl_c::stopping() => break,
-            Ok((stream, peer)) => {
+            Ok((mut stream, peer)) => {
                 served += 1;
                 event("NEW CONNECTION", peer);
-                if let Err(error) = greet(&stream, peer, &message) {
+                if let Err(error) = greet(&mut stream, peer, &message) {
                     errors::log_error(peer, &error);
                 }
                 // The listener is another socket, and stays open.
@@ -82,7 +83,7 @@ fn run(args: &Args) -> Result<(), Error> {
 // ANCHOR: greet
 /// Sends the message, all of it, and ends this connection.
 fn greet(
-    mut stream: &TcpStream,
+    stream: &mut TcpStream,
     peer: SocketAddr,
     message: &str,
 ) -> io::Result<()> {

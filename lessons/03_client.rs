@@ -55,7 +55,7 @@ fn run(args: &Args) -> Result<(), Error> {
     let words = args.clone();
     let speaker =
         Builder::new().spawn(move || speak(clone, &words)).map_err(failed)?;
-    listen(stream, speaker, &args.address)
+    hear(stream, speaker, &args.address)
 }
 // ANCHOR_END: run
 
@@ -75,25 +75,27 @@ fn say_all(stream: &mut TcpStream, args: &Args) -> Result<(), Error> {
         let line = format!("{text}\n");
         stream.write_all(line.as_bytes()).map_err(disconnected)?;
     }
+    if !args.text.is_empty() {
+        return Ok(());
+    }
     let mut stdin = io::stdin().lock();
-    while args.text.is_empty() {
+    loop {
         let mut line = Vec::new();
-        let read = stdin.read_until(b'\n', &mut line).map_err(|error| {
+        let count = stdin.read_until(b'\n', &mut line).map_err(|error| {
             let advice = "Say it with arguments instead: 03_client hello.";
             Error::new("cannot read stdin", &error, advice)
-        });
-        if read? == 0 {
-            break;
+        })?;
+        if count == 0 {
+            return Ok(());
         }
         stream.write_all(&line).map_err(disconnected)?;
     }
-    Ok(())
 }
 // ANCHOR_END: speak
 
 // ANCHOR: listen
 /// Prints what the server says, until it closes the connection.
-fn listen(
+fn hear(
     mut stream: TcpStream,
     speaker: JoinHandle<Result<(), Error>>,
     address: &Address,
@@ -110,7 +112,8 @@ fn listen(
             Err(error) => return Err(net::disconnected(address, &error)),
         }
     }
-    // The server has ended; so does the speaker, if all is said.
+    // The speaker may wait for the keyboard, and `join` would wait with it. If
+    // all is said, it ends in a moment.
     let end = Instant::now() + LAST_WORDS;
     while !speaker.is_finished() && Instant::now() < end {
         thread::sleep(Duration::from_millis(10));

@@ -73,10 +73,11 @@ fn accept_clients(listener: TcpListener, server: &Server) {
                 _ if ctrl_c::stopping() => break,
                 Ok((stream, peer)) => {
                     let client = server.enter(stream, peer);
+                    // It echoes; but one client too many only hears FULL.
                     let serve = move || client.serve(FULL, echo);
                     // Builder reports that no thread is left; spawn panics.
-                    let thread = Builder::new().name(peer.to_string());
-                    if thread.spawn_scoped(scope, serve).is_err() {
+                    let builder = Builder::new().name(peer.to_string());
+                    if builder.spawn_scoped(scope, serve).is_err() {
                         errors::no_thread(peer);
                     }
                 }

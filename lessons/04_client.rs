@@ -66,16 +66,16 @@ fn ask(stream: &mut TcpStream, args: &Args, text: &str) -> Result<(), Error> {
     let sent = message::write(stream, text.as_bytes());
 
     // Even if not all could be sent: the server may have said why.
-    let reply = message::read(stream, args.max_message);
-    let ended = match reply {
+    let heard = match message::read(stream, args.max_message) {
         Ok(Some(mut reply)) => {
             reply.push(b'\n');
             print(&reply)?;
-            sent
+            Ok(())
         }
-        Ok(None) => sent.and(Err(ErrorKind::UnexpectedEof.into())),
-        Err(error) => sent.and(Err(error)),
+        Ok(None) => Err(ErrorKind::UnexpectedEof.into()),
+        Err(error) => Err(error),
     };
-    ended.map_err(|error| net::disconnected(&args.address, &error))
+    // What went wrong first is what to report.
+    sent.and(heard).map_err(|error| net::disconnected(&args.address, &error))
 }
 // ANCHOR_END: ask

@@ -12,23 +12,23 @@ fn main() -> io::Result<()> {
     println!("[LISTENING] {}", listener.local_addr()?);
 
     loop {
-        let (stream, _) = listener.accept()?;
-        thread::spawn(move || answer(stream));
+        let (mut stream, _) = listener.accept()?;
+        thread::spawn(move || answer(&mut stream));
     }
 }
 
-fn answer(mut stream: TcpStream) -> io::Result<()> {
+fn answer(stream: &mut TcpStream) -> io::Result<()> {
     let mut chunk = [0; 1024];
     while stream.read(&mut chunk)? > 0 {
         let header = String::from_utf8_lossy(&chunk[..64]);
-        let length: usize = header.trim().parse().unwrap_or(0);
+        let length = header.trim().parse().unwrap_or(0);
         let text = String::from_utf8_lossy(&chunk[64..64 + length]);
 
         let mut reply = format!("You said: {text}");
         if text == "Hello Server!" {
             reply = "Hello Client!".to_string();
         }
-        write!(stream, "{:<64}{reply}", reply.len())?;
+        write!(stream, "{:<64}{}", reply.len(), reply)?;
     }
     Ok(())
 }

@@ -99,7 +99,7 @@ impl Sender<'_> {
         self.send_content(name, &mut file, size)?;
         let shown = escaped(name.as_bytes());
         remark("SENT", format!("{size} bytes of {shown}"));
-        // Only this is a receipt: it might be for something else.
+        // A receipt for another file or size is none.
         let receipt = format!("SAVED {size} {name}");
         Ok(self.hear(DISK_TIMEOUT)? == receipt.as_bytes())
     }
@@ -132,8 +132,8 @@ impl Sender<'_> {
         Ok(())
     }
 
-    /// An answer has its time when all is sent. One that comes sooner says why
-    /// the server gives up; and so may one behind a failure.
+    /// The server answers when it has everything. An answer that comes sooner
+    /// says why it gives up; and so may one behind a failure.
     fn send_chunk(&mut self, chunk: &[u8]) -> Result<(), Error> {
         let ended = if self.is_answering() {
             Err(io::Error::other("it did not wait for the whole content"))
@@ -183,7 +183,8 @@ fn progress_bar(name: &str, size: u64) -> ProgressBar {
         .with_finish(ProgressFinish::AndClear)
 }
 
-/// The server waits for bytes that do not exist: the connection must end.
+/// The error for a file that cannot be read to its end. The server waits for
+/// bytes that do not exist: the connection must end.
 fn cannot_read(name: &str, error: &io::Error) -> Error {
     let what = format!("cannot read {} to its end", escaped(name.as_bytes()));
     Error::new(what, error, "Send it again while nothing changes it.")

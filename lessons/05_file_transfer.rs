@@ -23,14 +23,15 @@ use first_socket::{ctrl_c, files, net};
 /// The most bytes that are read and written at once, however large the file.
 const CHUNK: usize = 256 * 1024;
 
-/// The longest file name, in bytes: `NAME_MAX` on Linux (limits.h(0p)).
+/// The longest file name, in bytes: on most systems; on Unix
+/// `getconf NAME_MAX .` prints it.
 const LONGEST_NAME: usize = 255;
 
 /// The longest message that is read as a name. A name over [`LONGEST_NAME`]
 /// but within this is refused, and the client may go on.
 const NAME_LIMIT: u64 = 4096;
 
-/// What Windows does not allow in a name; `/` and `\\` separate folders.
+/// What Windows does not allow in a name; `/` and `\` separate folders.
 const FORBIDDEN: [char; 9] = ['/', '\\', ':', '*', '?', '"', '<', '>', '|'];
 // ANCHOR_END: uses
 
@@ -96,6 +97,7 @@ fn take_files(client: &mut Connection<'_>, args: &Args) -> io::Result<()> {
         let Some(name) = message::read(client, NAME_LIMIT)? else {
             return Ok(());
         };
+        // Any size: `judge` refuses a large one, and the client may go on.
         let Some(size) = message::read_header(client, u64::MAX)? else {
             return Err(cut("size", 0, message::HEADER as u64));
         };

@@ -15,22 +15,22 @@ fn main() -> io::Result<()> {
     println!("[LISTENING] {}", listener.local_addr()?);
 
     loop {
-        let (stream, _) = listener.accept()?;
-        thread::spawn(move || take_file(stream));
+        let (mut stream, _) = listener.accept()?;
+        thread::spawn(move || take_file(&mut stream));
     }
 }
 
-fn take_file(mut stream: TcpStream) -> io::Result<()> {
-    let header = io::read_to_string((&stream).take(64))?;
+fn take_file(stream: &mut TcpStream) -> io::Result<()> {
+    let header = io::read_to_string(stream.take(64))?;
     let length = header.trim().parse().unwrap_or(0);
-    let name = io::read_to_string((&stream).take(length))?;
-    let header = io::read_to_string((&stream).take(64))?;
+    let name = io::read_to_string(stream.take(length))?;
+    let header = io::read_to_string(stream.take(64))?;
     let size = header.trim().parse().unwrap_or(0);
 
     let mut file = File::create(format!("received/{name}"))?;
     write!(stream, "{:<64}READY", 5)?;
-    io::copy(&mut (&stream).take(size), &mut file)?;
+    io::copy(&mut stream.take(size), &mut file)?;
     let reply = format!("SAVED {size} {name}");
-    write!(stream, "{:<64}{reply}", reply.len())
+    write!(stream, "{:<64}{}", reply.len(), reply)
 }
 // ANCHOR_END: all

@@ -72,6 +72,8 @@ impl Connection<'_> {
         {
             errors::log_error(self.peer, &error);
         }
+        // A crowd may not linger. A client that was admitted may, but then its
+        // place in the table stays taken.
         let most = self.server.max_clients + LINGERING;
         let crowded = lock(&self.server.table).alive > most;
         if !crowded {
@@ -108,7 +110,9 @@ impl Read for Connection<'_> {
         }
         loop {
             if let Some(end) = self.deadline {
-                self.stream.set_read_timeout(Some(time_left(end)?))?;
+                // macOS refuses it when both sides have ended; then nothing
+                // waits.
+                let _ = self.stream.set_read_timeout(Some(time_left(end)?));
             }
             match (&*self.stream).read(buffer) {
                 Ok(count) => {
@@ -129,7 +133,7 @@ impl Read for Connection<'_> {
 impl Write for Connection<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Some(end) = self.deadline {
-            self.stream.set_write_timeout(Some(time_left(end)?))?;
+            let _ = self.stream.set_write_timeout(Some(time_left(end)?));
         }
         (&*self.stream).write(bytes)
     }
@@ -139,7 +143,7 @@ impl Write for Connection<'_> {
     }
 }
 
-/// An error when nothing is left.
+/// The time until `end`, or an error when it has passed.
 pub(crate) fn time_left(end: Instant) -> io::Result<Duration> {
     match end.saturating_duration_since(Instant::now()) {
         Duration::ZERO => Err(ErrorKind::TimedOut.into()),
@@ -160,8 +164,7 @@ impl Connection<'_> {
             let turn = time_left(end)?.min(POLL_TIME);
             self.stream.set_read_timeout(Some(turn))?;
             match self.stream.peek(&mut [0]) {
-                Err(error)
-                    if errors::is_timeout(&error) && !ctrl_c::stopping() => {}
+                Err(e) if errors::is_timeout(&e) && !ctrl_c::stopping() => {}
                 ended => return ended.map(drop),
             }
         }

@@ -27,7 +27,8 @@ pub fn stopping() -> bool {
 /// is parked or waits in `accept` on `listener`, and calls `shut_down` twice:
 /// now for the write halves, and for both after [`GRACE_TIME`]. On Unix
 /// SIGTERM and SIGHUP do the same. A second Ctrl-C ends the program, whatever
-/// blocks it: a disk, or a stdout that nobody reads.
+/// blocks it: a disk, or a stdout that nobody reads. But it counts only when
+/// the orderly end has had three times [`GRACE_TIME`].
 ///
 /// # Errors
 /// When the listener cannot be shared, or Ctrl-C is caught already.
@@ -53,6 +54,8 @@ pub fn catch(
         let _ = listener.take().as_ref().map(wake);
         thread::sleep(GRACE_TIME);
         shut_down(Shutdown::Both);
+        // A second Ctrl-C is heard only now: the orderly end has its time.
+        thread::sleep(2 * GRACE_TIME);
     };
     ctrlc::set_handler(handler).map_err(|e| failed(io::Error::other(e)))
 }

@@ -26,8 +26,7 @@ pub fn escaped(bytes: &[u8]) -> String {
 /// Like [`escaped`], but cut with `…` after [`SHOWN`] characters.
 pub fn shown(bytes: &[u8]) -> String {
     // No character has more than four bytes: this keeps enough of them.
-    let beginning = &bytes[..bytes.len().min(4 * (SHOWN + 1))];
-    let text = escaped(beginning);
+    let text = escaped(&bytes[..bytes.len().min(4 * (SHOWN + 1))]);
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
@@ -51,7 +50,7 @@ pub fn print(bytes: &[u8]) -> Result<(), Error> {
     })
 }
 
-/// Line ends stay what they are.
+/// A line end, `\n` or `\r\n`, becomes `\n`.
 fn for_terminal(bytes: &[u8]) -> String {
     let lines = bytes.split(|byte| *byte == b'\n');
     let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));

@@ -16,6 +16,8 @@ use crate::events::remark;
 /// # Errors
 /// When it cannot be made: see open(2).
 pub fn temporary(dir: &Path) -> io::Result<NamedTempFile> {
+    // tempfile's own way would make it readable by us alone (0600), and so
+    // the file that it becomes.
     let mut builder = Builder::new();
     let part = builder.prefix(".first-socket-").suffix(".part");
     let part = part.make_in(dir, |path| File::create_new(path));

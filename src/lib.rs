@@ -11,7 +11,7 @@
 //! - [`message`] (chapter 04): the length-prefixed message;
 //! - [`files`] (chapter 05): a file without a name until it is complete.
 //!
-//! The rest, which is no lesson:
+//! The rest is plumbing:
 //!
 //! - [`flags`] and [`net`]: `--host`, `--port` and the limits; listen and
 //!   connect;

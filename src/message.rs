@@ -108,7 +108,7 @@ fn take(
     match ended {
         Ok(_) if got == 0 => Ok(None),
         Ok(_) => Err(cut(part, got, of)),
-        // Silence before a message is no part of it.
+        // Before its first byte no message has begun.
         Err(error) if got == 0 && part == "header" => Err(error),
         Err(error) => Err(broken(part, got, of, &error)),
     }

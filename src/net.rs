@@ -63,7 +63,7 @@ pub fn cannot_listen(address: &Address, error: &io::Error) -> Error {
              (ss -tan): wait a minute. Or take a free port: --port 0."
         }
         ErrorKind::PermissionDenied => {
-            "Ports under 1024 need a privilege: take another, or --port 0."
+            "Take another port, or --port 0: under 1024 needs a privilege."
         }
         ErrorKind::AddrNotAvailable => {
             "Take 127.0.0.1, or 0.0.0.0 for all addresses of this machine."
@@ -81,8 +81,8 @@ pub fn cannot_listen(address: &Address, error: &io::Error) -> Error {
 /// [`CONNECT_TIMEOUT`] each: see connect(2).
 pub fn connect(address: &Address) -> Result<TcpStream, Error> {
     let mut error = ErrorKind::AddrNotAvailable.into();
-    for address in resolve(address)? {
-        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+    for candidate in resolve(address)? {
+        match TcpStream::connect_timeout(&candidate, CONNECT_TIMEOUT) {
             Ok(stream) => {
                 // If these fail, the connection is gone: a read will say so.
                 let _ = stream.set_read_timeout(Some(CLIENT_TIMEOUT));
@@ -93,7 +93,9 @@ pub fn connect(address: &Address) -> Result<TcpStream, Error> {
         }
     }
     let advice = match error.kind() {
-        ErrorKind::TimedOut => "Its queue is full, or a firewall is between.",
+        ErrorKind::TimedOut => {
+            "Its queue is full, or a firewall is in the way."
+        }
         _ => "Start a server first: its [LISTENING] line has the address.",
     };
     Err(Error::new(format!("cannot connect to {address}"), &error, advice))

@@ -34,8 +34,8 @@ pub(crate) struct Table {
     refused: u64,
 }
 
-/// The table, for as long as the guard lives. Nobody prints meanwhile: that
-/// may wait. After a panic elsewhere the table is as good as before.
+/// The table, for as long as the guard lives. While it lives nobody prints:
+/// that may wait. After a panic elsewhere the table is as good as before.
 pub(crate) fn lock(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -67,9 +67,9 @@ impl Server {
     // ANCHOR_END: totals
 
     // ANCHOR: enter
-    /// Enters a new connection in the table, if there is room.
+    /// Takes a new connection in if there is room, or marks it as refused, and
+    /// sets its time-outs.
     pub fn enter(&self, stream: TcpStream, peer: SocketAddr) -> Connection<'_> {
-        let max = self.max_clients;
         // If these fail, the connection is gone: the next read will say so.
         // They are set once, for every read and every write.
         let _ = stream.set_read_timeout(Some(self.timeout));
@@ -78,8 +78,8 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let stream = Arc::new(stream);
         let mut table = lock(&self.table);
-        let admitted = table.open.len() < max;
         table.alive += 1;
+        let admitted = table.open.len() < self.max_clients;
         if admitted {
             table.served += 1;
             table.open.push(Arc::clone(&stream));
@@ -88,12 +88,15 @@ impl Server {
         }
         let count = table.open.len();
         if ctrl_c::stopping() {
-            // It came since `accept`, and did not find this one here.
+            // It came after `accept`: its `shut_down` has missed this one.
             table.shut_down(Shutdown::Write);
         }
         drop(table);
         let tag = if admitted { "NEW CONNECTION" } else { "REFUSED" };
-        events::event(tag, format_args!("{peer} ({count} of {max})"));
+        events::event(
+            tag,
+            format_args!("{peer} ({count} of {})", self.max_clients),
+        );
         let (deadline, silent, server) = (None, false, self);
         Connection { peer, stream, admitted, deadline, silent, server }
     }
@@ -114,9 +117,9 @@ impl Server {
                     _ if ctrl_c::stopping() => break,
                     Ok((stream, peer)) => {
                         let client = self.enter(stream, peer);
-                        let thread = Builder::new().name(peer.to_string());
+                        let builder = Builder::new().name(peer.to_string());
                         let serve = move || client.serve(full, talk);
-                        if thread.spawn_scoped(scope, serve).is_err() {
+                        if builder.spawn_scoped(scope, serve).is_err() {
                             errors::no_thread(peer);
                         }
                     }
