@@ -76,8 +76,7 @@ pub fn read_header(
     };
     let refused =
         |why: String| Err(io::Error::new(ErrorKind::InvalidData, why));
-    let digits = str::from_utf8(&header).unwrap_or_default();
-    let digits = digits.trim_end_matches(' ');
+    let digits = str::from_utf8(&header).unwrap_or("").trim_end_matches(' ');
     // `str::parse` alone is not strict enough: it takes `+5` for a number.
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return refused(format!("not a length: {}", shown(&header)));

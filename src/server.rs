@@ -10,9 +10,10 @@ use std::{io, panic};
 
 use crate::backoff::Backoff;
 use crate::connection::Connection;
+use crate::ctrl_c;
 use crate::errors::{self, Error};
+use crate::events::event;
 use crate::flags::Limits;
-use crate::{ctrl_c, events};
 // ANCHOR_END: uses
 
 // ANCHOR: table
@@ -93,10 +94,7 @@ impl Server {
         }
         drop(table);
         let tag = if admitted { "NEW CONNECTION" } else { "REFUSED" };
-        events::event(
-            tag,
-            format_args!("{peer} ({count} of {})", self.max_clients),
-        );
+        event(tag, format_args!("{peer} ({count} of {})", self.max_clients));
         let (deadline, silent, server) = (None, false, self);
         Connection { peer, stream, admitted, deadline, silent, server }
     }

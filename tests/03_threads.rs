@@ -189,24 +189,31 @@ fn a_crowd_at_the_door_does_not_hold_up_those_inside() {
     say_and_hear(&inside, "still here");
 }
 
-/// Each refusal may linger for a second. A crowd of them must not become a
-/// crowd of threads.
+/// Each refusal may linger for a second, so before that is over, a crowd of
+/// them would be a crowd of threads. (On a busy machine the crowd itself may
+/// take as long; then it comes again.)
 #[cfg(target_os = "linux")]
 #[test]
 fn a_crowd_at_the_door_does_not_become_a_crowd_of_threads() {
     let server = Server::start(program(), &["--max-clients", "1"]);
     let inside = server.connect();
     say_and_hear(&inside, "x");
-
-    let crowd: Vec<_> = (0..200).map(|_| server.connect()).collect();
-    for client in &crowd {
-        assert_eq!(hear(client, FULL.len()), FULL);
-    }
-
     let tasks = format!("/proc/{}/task", server.id());
-    let threads = std::fs::read_dir(tasks).unwrap().count();
-    // One inside, 50 that linger; main and the one that waits for Ctrl-C.
-    assert!(threads <= 60, "{threads} threads");
+    let threads = || std::fs::read_dir(&tasks).unwrap().count();
+
+    let is_small = || {
+        let begin = Instant::now();
+        let crowd: Vec<_> = (0..200).map(|_| server.connect()).collect();
+        for client in &crowd {
+            assert_eq!(hear(client, FULL.len()), FULL);
+        }
+        // One inside, 50 that linger; main and the one that hears Ctrl-C.
+        while threads() > 55 && begin.elapsed() < Duration::from_millis(900) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        begin.elapsed() < Duration::from_millis(900)
+    };
+    assert!((0..10).any(|_| is_small()));
 }
 
 #[test]
