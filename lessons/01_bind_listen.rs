@@ -105,8 +105,8 @@ fn listen(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
 
     // ANCHOR: bind
     // Without SO_REUSEADDR (socket(7)), bind fails while the kernel still
-    // remembers old connections at this port. std sets it by itself. On Windows the option would let
-    // two programs share a port.
+    // remembers old connections at this port. std sets it by itself. On
+    // Windows the option would let two programs share a port.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     socket.bind(&SockAddr::from(address))?;

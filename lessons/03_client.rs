@@ -93,7 +93,7 @@ fn say_all(stream: &mut TcpStream, args: &Args) -> Result<(), Error> {
 }
 // ANCHOR_END: speak
 
-// ANCHOR: listen
+// ANCHOR: hear
 /// Prints what the server says, until it closes the connection.
 fn hear(
     mut stream: TcpStream,
@@ -126,4 +126,4 @@ fn hear(
     // We had more to say.
     Err(net::disconnected(address, &ErrorKind::UnexpectedEof.into()))
 }
-// ANCHOR_END: listen
+// ANCHOR_END: hear
