@@ -295,13 +295,11 @@ fn silence_before_a_message_has_a_time_out_of_its_own() {
     let client = server.connect();
 
     // Together longer than the time-out, each part shorter.
-    for _ in 0..2 {
-        thread::sleep(Duration::from_millis(1300));
-        send(&client, header(1));
-        thread::sleep(Duration::from_millis(1300));
-        send(&client, "x");
-        assert_eq!(hear_message(&client), "You said: x");
-    }
+    thread::sleep(Duration::from_millis(1300));
+    send(&client, header(1));
+    thread::sleep(Duration::from_millis(1300));
+    send(&client, "x");
+    assert_eq!(hear_message(&client), "You said: x");
 
     assert_eq!(hear_all(&client), b"");
     let peer = client.local_addr().unwrap();
