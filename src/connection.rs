@@ -194,6 +194,24 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_is_dropped_makes_room() {
+        let server = server();
+        drop(connection(&server));
+
+        let (next, _client) = connection(&server);
+
+        assert!(next.admitted);
+        assert!(!connection(&server).0.admitted);
+    }
+
+    #[test]
+    fn small_answers_leave_at_once() {
+        let server = server();
+
+        assert!(connection(&server).0.stream.nodelay().unwrap());
+    }
+
+    #[test]
     fn without_a_deadline_each_read_has_its_time() {
         let server = server();
         let (mut here, mut client) = connection(&server);
