@@ -93,7 +93,7 @@ fn ports(args: &Args) -> Vec<u16> {
 fn listen(ports: &[u16]) -> io::Result<Vec<TcpListener>> {
     if oddity("ex01_slice") {
         // Late, and all ports at once.
-        thread::sleep(Duration::from_secs(1));
+        thread::sleep(Duration::from_millis(500));
         let address = |port: &u16| (Ipv4Addr::LOCALHOST, *port).into();
         let addresses: Vec<SocketAddr> = ports.iter().map(address).collect();
         return Ok(vec![TcpListener::bind(&addresses[..])?]);

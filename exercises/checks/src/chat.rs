@@ -527,8 +527,12 @@ fn hears_all(
     addresses: &[String],
 ) -> Result<(), Finding> {
     let own = listener.address.to_string();
-    let others = addresses.iter().filter(|address| **address != own);
-    let all = others.clone().count() * LINES;
+    let others: HashSet<_> = addresses
+        .iter()
+        .map(String::as_str)
+        .filter(|address| *address != own)
+        .collect();
+    let all = others.len() * LINES;
     let mut heard = HashSet::new();
     let until = soon();
     while heard.len() < all {
@@ -551,7 +555,7 @@ fn hears_all(
         };
         let text = String::from_utf8_lossy(&line);
         let Some((address, end)) = text.split_once("line ") else { continue };
-        let mut senders = others.clone().filter(|a| names(address, a));
+        let mut senders = named(address, &others).into_iter();
         let number = end.strip_suffix(" of mine").map(ToOwned::to_owned);
         let number = number.filter(|number| is_number(number));
         let (Some(sender), None, Some(number)) =
@@ -567,6 +571,24 @@ fn hears_all(
         heard.insert((sender, number));
     }
     Ok(())
+}
+
+/// Those of `addresses` that the text has, as `names` would find them. There
+/// are many lines: each is searched once, and not once for each address.
+fn named<'a>(text: &str, addresses: &HashSet<&'a str>) -> HashSet<&'a str> {
+    // The clients of a room all come from one host.
+    let first = addresses.iter().next();
+    let Some((host, _)) = first.and_then(|a| a.rsplit_once(':')) else {
+        return HashSet::new();
+    };
+    let host = &format!("{host}:");
+    let address = |(at, _): (usize, _)| {
+        let rest = &text[at + host.len()..];
+        let end = rest.find(|next: char| !next.is_ascii_digit());
+        let end = end.map_or(text.len(), |end| at + host.len() + end);
+        addresses.get(&text[at..end]).copied()
+    };
+    text.match_indices(host).filter_map(address).collect()
 }
 
 /// Whether it is the number of a line: `12.3`.
