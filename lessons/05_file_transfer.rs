@@ -23,7 +23,7 @@ use first_socket::{ctrl_c, files, net};
 /// The most bytes that are read and written at once, however large the file.
 const CHUNK: usize = 256 * 1024;
 
-/// The longest file name, in bytes: on most systems; on Unix
+/// The longest file name of most systems, in bytes. On Unix,
 /// `getconf NAME_MAX .` prints it.
 const LONGEST_NAME: usize = 255;
 
