@@ -33,7 +33,17 @@ const MARK_TEXT: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
 pub struct Work {
     root: PathBuf,
     /// Held until the end: two graders would judge each other's students.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Work {
+    /// Gives the folder back at once. Closing the file would not always do:
+    /// a program that another thread is just starting has a copy of it, and
+    /// with it the lock (flock(2)).
+    fn drop(&mut self) {
+        // When it fails, the lock ends with the last copy.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Work {
@@ -52,7 +62,7 @@ impl Work {
         };
         let lock = claim(root).map_err(cannot)?;
         let root = root.canonicalize().map_err(cannot)?;
-        let work = Self { root, _lock: lock };
+        let work = Self { root, lock };
         work.refresh().map_err(cannot)?;
         Ok(work)
     }
