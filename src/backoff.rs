@@ -23,7 +23,6 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    // ANCHOR: pause
     /// Reports `error`, unless another came within [`GAP`], and waits for
     /// [`PAUSE`].
     pub fn pause(&mut self, error: &io::Error) {
@@ -39,7 +38,6 @@ impl Backoff {
         self.last = Some(Instant::now());
         thread::sleep(PAUSE);
     }
-    // ANCHOR_END: pause
 }
 
 #[cfg(test)]

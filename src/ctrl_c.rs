@@ -43,7 +43,6 @@ pub fn catch(
     let shared = listener.map(TcpListener::try_clone).transpose();
     let mut listener = shared.map_err(failed)?;
     let main = thread::current();
-    // ANCHOR: handler
     let handler = move || {
         if STOPPING.swap(true, Ordering::SeqCst) {
             #[expect(clippy::exit, reason = "nothing else ends what blocks")]
@@ -58,11 +57,9 @@ pub fn catch(
         // A second Ctrl-C is heard only now: the orderly end has its time.
         thread::sleep(2 * GRACE_TIME);
     };
-    // ANCHOR_END: handler
     ctrlc::set_handler(handler).map_err(|e| failed(io::Error::other(e)))
 }
 
-// ANCHOR: wake
 /// Ends a waiting `accept`, which std cannot interrupt.
 fn wake(listener: &TcpListener) -> io::Result<()> {
     // Linux ends it when the socket is shut down, and refuses newcomers from
@@ -81,4 +78,3 @@ fn wake(listener: &TcpListener) -> io::Result<()> {
     });
     TcpStream::connect_timeout(&address, WAKE_TIMEOUT).map(drop)
 }
-// ANCHOR_END: wake
