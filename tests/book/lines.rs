@@ -189,14 +189,30 @@ fn what_stands_in_a_comment_or_outside_of_a_block_is_not_shown() {
     }
 }
 
+/// Adds a function to a program, and shows it with these words behind it.
+fn with_new_lines(words: &str) -> Vec<String> {
+    let course = Course::copy();
+    let lines = "// ANCHOR: new\nfn new() {\n    old();\n    more();\n}\n";
+    let lines = format!("\n{lines}// ANCHOR_END: new\n");
+    course.append("lessons/02_client.rs", &lines);
+    let block =
+        "```rust,ignore\n{{#include ../../lessons/02_client.rs:new}}\n```";
+    let shown = format!("\n{block}\n\n{words}\n");
+    course.append("book/src/02_accept_send_close.md", &shown);
+    unexplained(&course)
+}
+
 #[test]
 fn a_line_of_which_the_text_has_no_name_is_named() {
-    let course = Course::copy();
-    let page = "book/src/02_accept_send_close.md";
-    course.change(page, "- `CHUNK` is a maximum", "- This is a maximum");
-
-    let complaints = unexplained(&course);
+    let complaints = with_new_lines("This is `new`.");
 
     assert_eq!(complaints.len(), 1, "{complaints:?}");
-    assert!(complaints[0].contains("unexplained: const CHUNK"));
+    assert!(complaints[0].ends_with("unexplained: more();"));
+}
+
+#[test]
+fn a_line_may_be_explained_with_its_neighbour() {
+    let complaints = with_new_lines("First it calls `old`.");
+
+    assert_none(&complaints);
 }
