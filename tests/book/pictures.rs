@@ -1,4 +1,5 @@
-//! Each lesson's page has a picture that can be read aloud.
+//! Each lesson's page has a picture that can be read aloud, drawn twice: wide,
+//! and narrow for a phone. The browser shows one of the two.
 
 use std::collections::BTreeSet;
 
@@ -21,6 +22,10 @@ fn wrong_pictures(course: &Course) -> Vec<String> {
         if !text.contains("role=\"img\"") {
             wrong.push(format!("{name}: no role"));
         }
+        let class = if is_phone(&name) { "phone" } else { "wide" };
+        if !text.contains(&format!("<svg class=\"{class}\"")) {
+            wrong.push(format!("{name}: its class is not {class}"));
+        }
         if text.lines().any(|line| line.trim().is_empty()) {
             wrong.push(format!("{name}: a blank line ends the HTML"));
         }
@@ -34,6 +39,10 @@ fn wrong_pictures(course: &Course) -> Vec<String> {
     wrong
 }
 
+fn is_phone(name: &str) -> bool {
+    name.ends_with("_phone.svg")
+}
+
 /// How many words stand in an element of a picture.
 fn words(text: &str, tag: &str) -> usize {
     let element = text.split_once(&format!("<{tag}"));
@@ -42,7 +51,7 @@ fn words(text: &str, tag: &str) -> usize {
     inner.map_or(0, |(inner, _)| inner.split_whitespace().count())
 }
 
-/// The lessons' pages on which the browser meets no picture of theirs.
+/// The lessons' pages on which the browser does not meet both drawings.
 fn without_picture(course: &Course) -> Vec<String> {
     let pictures: Vec<_> = course
         .list(FOLDER)
@@ -52,11 +61,17 @@ fn without_picture(course: &Course) -> Vec<String> {
     let mut wrong = Vec::new();
     for (page, _) in LESSONS {
         let html: String = course.shown(page).iter().filter_map(html).collect();
-        let is_shown = pictures.iter().any(|(text, name)| {
-            name.starts_with(&page[..2]) && html.contains(text.trim_end())
-        });
-        if !is_shown {
-            wrong.push(format!("{page} shows no picture"));
+        for phone in [false, true] {
+            let is_shown = pictures.iter().any(|(text, name)| {
+                name.starts_with(&page[..2])
+                    && is_phone(name) == phone
+                    && html.contains(text.trim_end())
+            });
+            if !is_shown {
+                let kind =
+                    if phone { "picture for a phone" } else { "picture" };
+                wrong.push(format!("{page} shows no {kind}"));
+            }
         }
     }
     wrong
@@ -84,6 +99,8 @@ fn what_is_wrong_with_a_picture_is_named() {
     course.change(picture, title, " ");
     course.change(picture, "<defs>", " \n<defs>");
     course.change(picture, "role=\"img\"", "id=\"t-02\"");
+    let phone = "book/src/img/01_queue_phone.svg";
+    course.change(phone, "class=\"phone\"", "class=\"wide\"");
 
     let complaints = wrong_pictures(&course);
 
@@ -93,6 +110,7 @@ fn what_is_wrong_with_a_picture_is_named() {
             "01_queue.svg: no title",
             "01_queue.svg: no role",
             "01_queue.svg: a blank line ends the HTML",
+            "01_queue_phone.svg: its class is not phone",
             "02_life.svg: the id t-02 twice",
         ]
     );
@@ -109,10 +127,16 @@ fn a_lesson_without_a_picture_is_named() {
     let include = "{{#include img/02_life.svg}}";
     let hidden = format!("<!-- {include} -->");
     course.change("book/src/02_accept_send_close.md", include, &hidden);
-    course.change("book/src/img/03_places.svg", "<defs>", "\t\n<defs>");
+    let phone = "book/src/img/03_places_phone.svg";
+    course.change(phone, "<defs>", "\t\n<defs>");
 
     let complaints = without_picture(&course);
 
-    let none = |page| format!("{page} shows no picture");
-    assert_eq!(complaints, ["02_accept_send_close", "03_threads"].map(none));
+    assert_eq!(
+        complaints,
+        [
+            "02_accept_send_close shows no picture",
+            "03_threads shows no picture for a phone",
+        ]
+    );
 }
