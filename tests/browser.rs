@@ -1,6 +1,7 @@
 //! Every page of the book opens in a browser, as wide as a desktop and as a
-//! phone, light, dark and printed: pictures are drawn, code fits on the page,
-//! text has enough contrast, links lead somewhere, and the console is quiet.
+//! phone, in each theme and printed: pictures are drawn, code fits on the page
+//! and has its words beside it, what is folded opens, text has enough
+//! contrast, links lead somewhere, and the console is quiet.
 
 #![allow(
     clippy::unwrap_used,
