@@ -41,7 +41,9 @@ struct Args {
 fn main() -> ExitCode {
     errors::exit_code(run(&Args::parse()))
 }
+// ANCHOR_END: main
 
+// ANCHOR: run
 fn run(args: &Args) -> Result<(), Error> {
     show_host();
     // No accept waits here, so Ctrl-C has no listener to wake.
@@ -56,7 +58,7 @@ fn run(args: &Args) -> Result<(), Error> {
     event("STOPPED", "the port is free again");
     Ok(())
 }
-// ANCHOR_END: main
+// ANCHOR_END: run
 
 // ANCHOR: host
 /// Shows this machine's name, and the addresses that the name stands for.

@@ -19,7 +19,9 @@ use first_socket::flags::{Address, Limits};
 use first_socket::message::{self, cut};
 use first_socket::server::Server;
 use first_socket::{ctrl_c, files, net};
+// ANCHOR_END: uses
 
+// ANCHOR: limits
 /// The most bytes that are read and written at once, however large the file.
 const CHUNK: usize = 256 * 1024;
 
@@ -33,7 +35,7 @@ const NAME_LIMIT: u64 = 4096;
 
 /// What Windows does not allow in a name; `/` and `\` separate folders.
 const FORBIDDEN: [char; 9] = ['/', '\\', ':', '*', '?', '"', '<', '>', '|'];
-// ANCHOR_END: uses
+// ANCHOR_END: limits
 
 // ANCHOR: run
 /// Receives files from many clients
@@ -80,7 +82,7 @@ fn run(args: &Args) -> Result<(), Error> {
 }
 // ANCHOR_END: run
 
-// ANCHOR: take_files
+// ANCHOR: upload_error
 /// Why a file is not saved.
 enum UploadError {
     /// Its sender hears why, and may offer the next one.
@@ -88,7 +90,9 @@ enum UploadError {
     /// The connection failed or ended.
     Connection(io::Error),
 }
+// ANCHOR_END: upload_error
 
+// ANCHOR: offer
 /// Takes one file after the other, until the client ends its side.
 fn take_files(client: &mut Connection<'_>, args: &Args) -> io::Result<()> {
     loop {
@@ -104,7 +108,9 @@ fn take_files(client: &mut Connection<'_>, args: &Args) -> io::Result<()> {
         let offer = format!("{size} {}", String::from_utf8_lossy(&name));
         let text = shown(offer.as_bytes());
         client.event("RECEIVED", format!("offer: {text}"));
+        // ANCHOR_END: offer
 
+        // ANCHOR: answer
         let (tag, word, text) = match take_file(client, args, &name, size) {
             Ok(()) => ("SAVED", "SAVED", offer),
             Err(UploadError::File(e)) => ("REFUSED", "ERROR", why(&e)),
@@ -116,7 +122,7 @@ fn take_files(client: &mut Connection<'_>, args: &Args) -> io::Result<()> {
         message::write(client, answer.as_bytes())?;
     }
 }
-// ANCHOR_END: take_files
+// ANCHOR_END: answer
 
 // ANCHOR: take_file
 /// Judges an offer, takes the content, and gives the file its name.
@@ -176,6 +182,8 @@ fn take_content(
             return Err(UploadError::Connection(cut("content", got, size)));
         }
         got += count as u64;
+        // ANCHOR_END: content
+        // ANCHOR: disk
         // If the disk fails, the rest is read and dropped: the client sends
         // it anyway, and then waits for the answer.
         if written.is_ok() {
@@ -185,6 +193,8 @@ fn take_content(
             let _ = file.set_len(0);
         }
     }
+    // ANCHOR_END: disk
+    // ANCHOR: sync
     if ctrl_c::stopping() {
         // Nobody can be told any more that it is saved.
         return Err(UploadError::Connection(
@@ -195,7 +205,7 @@ fn take_content(
     // after a power cut (fsync(2)).
     written.and_then(|()| file.sync_all()).map_err(UploadError::File)
 }
-// ANCHOR_END: content
+// ANCHOR_END: sync
 
 // ANCHOR: name
 /// Accepts a name that is one plain part of a path on every system.

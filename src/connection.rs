@@ -129,7 +129,9 @@ impl Read for Connection<'_> {
         }
     }
 }
+// ANCHOR_END: read
 
+// ANCHOR: write
 impl Write for Connection<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Some(end) = self.deadline {
@@ -150,7 +152,7 @@ pub(crate) fn time_left(end: Instant) -> io::Result<Duration> {
         left => Ok(left),
     }
 }
-// ANCHOR_END: read
+// ANCHOR_END: write
 
 // ANCHOR: windows
 impl Connection<'_> {

@@ -1,6 +1,6 @@
 //! What a server that saves files has to settle with the system.
 
-// ANCHOR: temporary
+// ANCHOR: uses
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -9,7 +9,9 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::errors::why;
 use crate::events::remark;
+// ANCHOR_END: uses
 
+// ANCHOR: temporary
 /// A new file in `dir` for content that is not complete yet. It is removed
 /// when it is dropped, after a panic too; only a killed program leaves it.
 ///
@@ -24,7 +26,9 @@ pub fn temporary(dir: &Path) -> io::Result<NamedTempFile> {
     // The error names the path, which is not the sender's business.
     part.map_err(|error| error.kind().into())
 }
+// ANCHOR_END: temporary
 
+// ANCHOR: remove
 /// Removes a temporary file, and says so if that fails: its folder may be
 /// read-only by now, or have another name.
 pub fn remove(part: NamedTempFile) {
@@ -34,7 +38,7 @@ pub fn remove(part: NamedTempFile) {
         remark("ERROR", format_args!("cannot remove {path}: {why}"));
     }
 }
-// ANCHOR_END: temporary
+// ANCHOR_END: remove
 
 // ANCHOR: limit
 /// From now on a write over the user's limit for files (`ulimit -f`) fails.

@@ -114,7 +114,7 @@ fn take(
 }
 // ANCHOR_END: take
 
-// ANCHOR: errors
+// ANCHOR: cut
 /// The error for a connection that ended after `got` of the `of` bytes of a
 /// `part`; its kind is [`ErrorKind::UnexpectedEof`].
 pub fn cut(part: &str, got: u64, of: u64) -> io::Error {
@@ -126,7 +126,9 @@ fn broken(part: &str, got: u64, of: u64, cause: &io::Error) -> io::Error {
     let text = format!("{why}: {got} of {of} bytes of the {part} had come");
     io::Error::new(cause.kind(), text)
 }
+// ANCHOR_END: cut
 
+// ANCHOR: answer_refusal
 /// If a conversation `ended` with a refusal ([`ErrorKind::InvalidData`]), sends
 /// `ERROR` and the reason. This is the last message: behind a header that is
 /// no length nobody knows where the next one begins, and a body over the limit
@@ -139,7 +141,7 @@ pub fn answer_refusal(writer: &mut impl Write, ended: &io::Result<()>) {
         let _ = write(writer, format!("ERROR {error}").as_bytes());
     }
 }
-// ANCHOR_END: errors
+// ANCHOR_END: answer_refusal
 
 #[cfg(test)]
 mod tests {

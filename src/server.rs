@@ -67,7 +67,7 @@ impl Server {
     }
     // ANCHOR_END: totals
 
-    // ANCHOR: enter
+    // ANCHOR: time_outs
     /// Takes a new connection in if there is room, or marks it as refused, and
     /// sets its time-outs.
     pub fn enter(&self, stream: TcpStream, peer: SocketAddr) -> Connection<'_> {
@@ -77,6 +77,8 @@ impl Server {
         let _ = stream.set_write_timeout(Some(self.timeout));
         // Small answers leave at once: TCP_NODELAY in tcp(7).
         let _ = stream.set_nodelay(true);
+        // ANCHOR_END: time_outs
+        // ANCHOR: enter
         let stream = Arc::new(stream);
         let mut table = lock(&self.table);
         table.alive += 1;

@@ -7,14 +7,13 @@ use crate::page::Piece;
 use crate::{LESSONS, STRANGER, assert_none};
 
 /// The parts of a lesson's page, in their order.
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 8] = [
     "Idea",
     "First version",
-    "Predict",
-    "The code",
-    "Run it",
+    "Break it",
+    "Mend it",
     "Look closer",
-    "What goes wrong",
+    "Change it",
     "Exercise",
     "Questions",
 ];

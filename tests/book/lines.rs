@@ -1,7 +1,8 @@
 //! Promise 1: each line of code is shown on its page, and explained there.
 //!
-//! A line is explained if the text behind it has a name of the line in
-//! backticks. Whether the text is right, only a reader can say.
+//! A line is explained if the text behind it has a name of the line, or of
+//! the line above or below it, in backticks: what needs no words goes with its
+//! neighbour. Whether the text is right, only a reader can say.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,6 +79,13 @@ fn names(code: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The names in a line, and in those right above and below it.
+fn names_about(lines: &[(usize, &str)], at: usize) -> BTreeSet<String> {
+    let (here, _) = lines[at];
+    let about = lines.iter().filter(|(nth, _)| nth.abs_diff(here) <= 1);
+    about.flat_map(|(_, line)| names(line)).collect()
+}
+
 /// The lines that have to be shown: all code but that of the tests.
 fn code_lines(text: &str) -> Vec<(usize, &str)> {
     let (mut code, mut is_test) = (Vec::new(), false);
@@ -114,12 +122,13 @@ fn unexplained(course: &Course) -> Vec<String> {
         let shown: Vec<_> =
             of_file.flat_map(|(page, _)| &pages[page]).collect();
         let text = course.read(file);
-        for (nth, line) in code_lines(&text) {
+        let lines = code_lines(&text);
+        for (at, (nth, line)) in lines.iter().enumerate() {
             let mut here = shown
                 .iter()
-                .filter(|it| it.file == *file && it.lines.contains(&nth))
+                .filter(|it| it.file == *file && it.lines.contains(nth))
                 .peekable();
-            let names = names(line);
+            let names = names_about(&lines, at);
             let line = line.trim().to_owned();
             if here.peek().is_none() {
                 wrong.push(format!("{file}:{nth} is not shown: {line}"));

@@ -6,8 +6,9 @@
 //! - `links`: each link leads somewhere;
 //! - `outputs`: each output is a transcript or a recording;
 //! - `typed`: programs that stand on a page alone compile;
-//! - `lessons`, `pictures`, `places`, `questions`, `rungs`: the parts of a
-//!   page are there, and agree with what stands elsewhere.
+//! - `budget`: no page is too long, and the reader types soon;
+//! - `lessons`, `pictures`, `places`, `questions`, `road`, `rungs`: the parts
+//!   of a page are there, and agree with what stands elsewhere.
 //!
 //! A check returns its complaints. Beside each stands a test that breaks a
 //! copy of the course, and hears the complaint.
@@ -18,6 +19,7 @@
     reason = "a test and its helpers stop at the first surprise"
 )]
 
+mod budget;
 mod course;
 mod includes;
 mod lessons;
@@ -28,6 +30,7 @@ mod page;
 mod pictures;
 mod places;
 mod questions;
+mod road;
 mod rungs;
 mod typed;
 
@@ -73,6 +76,19 @@ const LESSONS: [(&str, &[&str]); 5] = [
             "lessons/05_client.rs",
         ],
     ),
+];
+
+/// The pages by topic, for whoever wants to know more.
+const IN_DEPTH: [&str; 9] = [
+    "queue",
+    "closing",
+    "ctrl_c",
+    "accept_fails",
+    "thread_cost",
+    "deadlines",
+    "bytes",
+    "names_disks",
+    "platforms",
 ];
 
 /// The page of the client that they all have to bear.

@@ -93,8 +93,9 @@ fn untold(course: &Course) -> Vec<String> {
     chapters.difference(&told).cloned().collect()
 }
 
-/// What the terminals show in the first part of README.md, and in the
-/// transcript, where it stands which terminal it is.
+/// What the terminals show in the first part of README.md, but for what is
+/// only typed there, and in the transcript, where it stands which terminal it
+/// is.
 fn first_run(course: &Course) -> (String, String) {
     let readme = course.read("README.md");
     let (readme, _) = readme.split_once("\n## The lessons").unwrap_or_default();
@@ -102,6 +103,7 @@ fn first_run(course: &Course) -> (String, String) {
         Piece::Block { language, code } if language == "console" => Some(code),
         _ => None,
     });
+    let blocks = blocks.filter(|code| !is_typed(code));
     let transcript = course.read(FIRST);
     let lines = transcript.split_inclusive('\n');
     let lines = lines.filter(|line| !line.starts_with("# terminal"));

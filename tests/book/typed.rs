@@ -12,12 +12,12 @@ use crate::page::Piece;
 /// How long a compiler may take, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The blocks of a page that are in a language, and no include.
+/// The blocks of a page that are in a language, and no include. What is not
+/// a whole program says so: `rust,ignore`.
 fn blocks(course: &Course, page: &str, language: &str) -> Vec<String> {
-    let is_here = |it: &str| it.split(',').next() == Some(language);
     let pieces = course.written(page).into_iter();
     let blocks = pieces.filter_map(|piece| match piece {
-        Piece::Block { language, code } if is_here(&language) => Some(code),
+        Piece::Block { language: it, code } if it == language => Some(code),
         _ => None,
     });
     blocks.filter(|code| includes(code).is_empty()).collect()
