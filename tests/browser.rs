@@ -121,7 +121,7 @@ fn browse(url: &str) -> (String, Vec<String>) {
         .args(["--enable-logging=stderr", PAGES_TIME])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(url);
-    let ended = browser.timeout(8 * PATIENCE).assert().success();
+    let ended = browser.timeout(16 * PATIENCE).assert().success();
     let output = ended.get_output();
     let console = String::from_utf8_lossy(&output.stderr)
         .lines()
