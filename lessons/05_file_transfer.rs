@@ -182,8 +182,6 @@ fn take_content(
             return Err(UploadError::Connection(cut("content", got, size)));
         }
         got += count as u64;
-        // ANCHOR_END: content
-        // ANCHOR: disk
         // If the disk fails, the rest is read and dropped: the client sends
         // it anyway, and then waits for the answer.
         if written.is_ok() {
@@ -193,7 +191,7 @@ fn take_content(
             let _ = file.set_len(0);
         }
     }
-    // ANCHOR_END: disk
+    // ANCHOR_END: content
     // ANCHOR: sync
     if ctrl_c::stopping() {
         // Nobody can be told any more that it is saved.
