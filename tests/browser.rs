@@ -1,6 +1,7 @@
 //! Every page of the book opens in a browser, as wide as a desktop and as a
-//! phone, light, dark and printed: pictures are drawn, code fits on the page,
-//! text has enough contrast, links lead somewhere, and the console is quiet.
+//! phone, in each theme and printed: pictures are drawn, code fits on the page
+//! and has its words beside it, what is folded opens, text has enough
+//! contrast, links lead somewhere, and the console is quiet.
 
 #![allow(
     clippy::unwrap_used,
@@ -120,7 +121,7 @@ fn browse(url: &str) -> (String, Vec<String>) {
         .args(["--enable-logging=stderr", PAGES_TIME])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(url);
-    let ended = browser.timeout(8 * PATIENCE).assert().success();
+    let ended = browser.timeout(16 * PATIENCE).assert().success();
     let output = ended.get_output();
     let console = String::from_utf8_lossy(&output.stderr)
         .lines()

@@ -1,6 +1,8 @@
-//! Each lesson's page has a picture that can be read aloud.
+//! Each lesson's page has a picture that can be read aloud, drawn twice: wide,
+//! and narrow for a phone. The browser shows one of the two.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use crate::course::Course;
 use crate::page::{Piece, attributes};
@@ -11,7 +13,8 @@ const FOLDER: &str = "book/src/img";
 fn wrong_pictures(course: &Course) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut ids = BTreeSet::new();
-    for name in course.list(FOLDER) {
+    let names = course.list(FOLDER);
+    for name in &names {
         let text = course.read(&format!("{FOLDER}/{name}"));
         for tag in ["title", "desc"] {
             if words(&text, tag) == 0 {
@@ -20,6 +23,18 @@ fn wrong_pictures(course: &Course) -> Vec<String> {
         }
         if !text.contains("role=\"img\"") {
             wrong.push(format!("{name}: no role"));
+        }
+        let class = match name.strip_suffix(".svg") {
+            Some(stem) if !stem.ends_with("_phone") => {
+                if !names.contains(&format!("{stem}_phone.svg")) {
+                    wrong.push(format!("{name}: no drawing for phones"));
+                }
+                "wide"
+            }
+            _ => "phone",
+        };
+        if !text.contains(&format!("<svg class=\"{class}\"")) {
+            wrong.push(format!("{name}: its class is not {class}"));
         }
         if text.lines().any(|line| line.trim().is_empty()) {
             wrong.push(format!("{name}: a blank line ends the HTML"));
@@ -42,21 +57,22 @@ fn words(text: &str, tag: &str) -> usize {
     inner.map_or(0, |(inner, _)| inner.split_whitespace().count())
 }
 
-/// The lessons' pages on which the browser meets no picture of theirs.
-fn without_picture(course: &Course) -> Vec<String> {
-    let pictures: Vec<_> = course
-        .list(FOLDER)
-        .into_iter()
-        .map(|name| (course.read(&format!("{FOLDER}/{name}")), name))
-        .collect();
+/// The lessons that have no picture, and the pictures, each in two drawings,
+/// that the browser does not meet on their lesson's page.
+fn not_shown(course: &Course) -> Vec<String> {
     let mut wrong = Vec::new();
     for (page, _) in LESSONS {
         let html: String = course.shown(page).iter().filter_map(html).collect();
-        let is_shown = pictures.iter().any(|(text, name)| {
-            name.starts_with(&page[..2]) && html.contains(text.trim_end())
-        });
-        if !is_shown {
-            wrong.push(format!("{page} shows no picture"));
+        let mut names = course.list(FOLDER);
+        names.retain(|name| name.starts_with(&page[..2]));
+        if names.is_empty() {
+            wrong.push(format!("{page} has no picture"));
+        }
+        for name in names {
+            let text = course.read(&format!("{FOLDER}/{name}"));
+            if !html.contains(text.trim_end()) {
+                wrong.push(format!("{page} does not show {name}"));
+            }
         }
     }
     wrong
@@ -84,6 +100,9 @@ fn what_is_wrong_with_a_picture_is_named() {
     course.change(picture, title, " ");
     course.change(picture, "<defs>", " \n<defs>");
     course.change(picture, "role=\"img\"", "id=\"t-02\"");
+    let phone = "book/src/img/01_queue_phone.svg";
+    course.change(phone, "class=\"phone\"", "class=\"wide\"");
+    fs::remove_file(course.path("book/src/img/03_places_phone.svg")).unwrap();
 
     let complaints = wrong_pictures(&course);
 
@@ -93,26 +112,38 @@ fn what_is_wrong_with_a_picture_is_named() {
             "01_queue.svg: no title",
             "01_queue.svg: no role",
             "01_queue.svg: a blank line ends the HTML",
+            "01_queue_phone.svg: its class is not phone",
             "02_life.svg: the id t-02 twice",
+            "03_places.svg: no drawing for phones",
         ]
     );
 }
 
 #[test]
-fn each_lesson_shows_its_picture() {
-    assert_none(&without_picture(&Course::ours()));
+fn each_lesson_shows_its_pictures() {
+    assert_none(&not_shown(&Course::ours()));
 }
 
 #[test]
-fn a_lesson_without_a_picture_is_named() {
+fn a_picture_that_is_not_shown_is_named() {
     let course = Course::copy();
     let include = "{{#include img/02_life.svg}}";
     let hidden = format!("<!-- {include} -->");
     course.change("book/src/02_accept_send_close.md", include, &hidden);
-    course.change("book/src/img/03_places.svg", "<defs>", "\t\n<defs>");
+    let phone = "book/src/img/03_places_phone.svg";
+    course.change(phone, "<defs>", "\t\n<defs>");
+    for name in ["04_bytes.svg", "04_bytes_phone.svg"] {
+        fs::remove_file(course.path(&format!("{FOLDER}/{name}"))).unwrap();
+    }
 
-    let complaints = without_picture(&course);
+    let complaints = not_shown(&course);
 
-    let none = |page| format!("{page} shows no picture");
-    assert_eq!(complaints, ["02_accept_send_close", "03_threads"].map(none));
+    assert_eq!(
+        complaints,
+        [
+            "02_accept_send_close does not show 02_life.svg",
+            "03_threads does not show 03_places_phone.svg",
+            "04_length_prefix has no picture",
+        ]
+    );
 }
