@@ -42,7 +42,7 @@ impl Drop for Work {
     /// with it the lock (flock(2)).
     fn drop(&mut self) {
         // When it fails, the lock ends with the last copy.
-        let _ = self.lock.unlock();
+        let _ = fs4::FileExt::unlock(&self.lock);
     }
 }
 
