@@ -98,6 +98,10 @@ fn late_starts(course: &Course) -> Vec<String> {
     late.map(|(file, words)| format!("{file}: {words} words first")).collect()
 }
 
+fn first_programs(course: &Course) -> [String; 3] {
+    STARTS.map(|it| start(&course.read(it)).1)
+}
+
 #[test]
 fn no_page_is_longer_than_its_budget() {
     assert_none(&too_long(&Course::ours()));
@@ -147,9 +151,18 @@ fn a_late_start_is_named() {
 
 #[test]
 fn the_first_program_is_the_same_in_readme_and_introduction() {
-    let course = Course::ours();
-    let [readme, introduction, _] = STARTS.map(|it| start(&course.read(it)).1);
+    let [readme, introduction, _] = first_programs(&Course::ours());
 
     assert!(readme.contains("fn main("), "{readme}");
     assert_eq!(readme, introduction);
+}
+
+#[test]
+fn a_first_program_that_differs_is_noticed() {
+    let course = Course::copy();
+    course.change("README.md", "Hello, whoever you are!", "Hello!");
+
+    let [readme, introduction, _] = first_programs(&course);
+
+    assert_ne!(readme, introduction);
 }
