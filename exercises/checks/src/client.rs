@@ -221,6 +221,13 @@ impl Client<'_> {
         &self.name
     }
 
+    /// Sends without reading, until the server takes no more.
+    pub(crate) fn stuff(&self) {
+        let name = &self.name;
+        self.trial.note(format!("{name} sends a lot, and reads nothing"));
+        harness::peer::stuff(&self.connection);
+    }
+
     /// Ends our side, and goes on listening.
     pub(crate) fn end(&mut self) {
         self.trial.note(format!("{} ends its side", self.name));
@@ -296,6 +303,20 @@ impl Client<'_> {
             seen = self.heard.len();
             self.listen(until)?;
         }
+    }
+
+    /// The next bytes, so many; if fewer come, these and why.
+    pub(crate) fn exactly(
+        &mut self,
+        count: usize,
+        until: Deadline,
+    ) -> Result<Vec<u8>, (Vec<u8>, ReadEnd)> {
+        while self.heard.len() < count {
+            if let Err(end) = self.listen(until) {
+                return Err((std::mem::take(&mut self.heard), end));
+            }
+        }
+        Ok(self.heard.drain(..count).collect())
     }
 
     /// All that comes until the end, or until `until`, and how it ended.

@@ -1,0 +1,60 @@
+//! A change, as the page of its chapter has it.
+
+use first_socket::errors::Error;
+
+use crate::task::Task;
+use crate::tree::Tree;
+
+/// Where the solution begins, which is folded.
+const FOLD: &str = "<details";
+
+/// One change of a page.
+#[derive(Debug)]
+pub struct Change {
+    text: String,
+}
+
+impl Change {
+    /// Finds it: the part under `### Change 03.3: …`.
+    ///
+    /// # Errors
+    /// When the page has no such change.
+    pub fn read(tree: &Tree, task: Task) -> Result<Self, Error> {
+        let page = tree.read(&task.page())?;
+        let head = format!("\n### Change {}: ", task.number());
+        let (_, rest) = page.split_once(&head).ok_or_else(|| {
+            Error(format!(
+                "{} has no change {}\n        \
+                 It belongs to the course: git restore brings it back.",
+                task.page(),
+                task.number()
+            ))
+        })?;
+        let end = rest.find("\n## ").unwrap_or(rest.len());
+        let end = rest.find("\n### ").unwrap_or(end).min(end);
+        Ok(Self { text: rest[..end].to_owned() })
+    }
+
+    /// The words up to the first code, or fold.
+    pub fn task(&self) -> &str {
+        let ends = ["\n```", "\n<"].map(|end| self.text.find(end));
+        let end = ends.into_iter().flatten().min();
+        let text = &self.text[..end.unwrap_or(self.text.len())];
+        // The anchor of a heading is for the browser.
+        text.trim()
+    }
+
+    /// The program that is to be mended, if there is one.
+    pub fn program(&self) -> Option<&str> {
+        let given = self.text.split(FOLD).next()?;
+        let (_, rest) = given.split_once("\n```rust\n")?;
+        rest.split("```").next()
+    }
+
+    /// The solution.
+    pub fn answer(&self) -> Option<&str> {
+        let (_, rest) = self.text.split_once(FOLD)?;
+        let (_, rest) = rest.split_once("</summary>")?;
+        rest.split("</details>").next().map(str::trim)
+    }
+}
