@@ -61,8 +61,8 @@ static SAY_WHO_CAME: Exercise = Exercise {
     rungs: &[
         IT_STARTS,
         Rung { name: "the others hear who came", try_it: others_hear },
-        Rung { name: "nobody hears of who came before", try_it: newcomer },
-        Rung { name: "who has left is off the list", try_it: off_the_list },
+        Rung { name: "a newcomer hears of nobody", try_it: newcomer },
+        Rung { name: "who has left stops nobody", try_it: leavers },
         Rung { name: "what comes goes back, as before", try_it: echo },
     ],
 };
@@ -327,7 +327,7 @@ fn newcomer(trial: &Trial) -> Result<(), Finding> {
     }
 }
 
-fn off_the_list(trial: &Trial) -> Result<(), Finding> {
+fn leavers(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let mut all = crowd(&server, &["A", "B", "C"])?;
     hears_of_all(&mut all)?;

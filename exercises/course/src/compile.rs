@@ -1,6 +1,7 @@
 //! Builds a student's program with cargo.
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -106,7 +107,7 @@ fn first_error(words: &[String]) -> String {
     // Cargo's own last line counts itself as one.
     let more = errors.count().saturating_sub(2);
     if more > 0 {
-        text.push_str(&format!("\n\nand {more} more, which may go with it"));
+        let _ = write!(text, "\n\nand {more} more, which may go with it");
     }
     text
 }
@@ -136,7 +137,10 @@ mod tests {
         );
         let text = first_error(&words);
         let rest = "and 1 more, which may go with it";
-        assert_eq!(text, format!("error[E0425]: no `now`\n --> b\n  |\n\n{rest}"));
+        assert_eq!(
+            text,
+            format!("error[E0425]: no `now`\n --> b\n  |\n\n{rest}")
+        );
     }
 
     #[test]

@@ -80,15 +80,15 @@ fn climb(
 ) -> Result<Verdict, Error> {
     say(format_args!("\n{}", task.ladder));
     let mut nth = 0;
-    let outcome = climb_until(task.ladder, program, given_up, |step| match step
-    {
-        Step::At(rung) => {
-            nth += 1;
-            put(rung.line(nth));
-        }
-        Step::Climbed => say("ok".green()),
-        Step::Failed => say("FAILED".red().bold()),
-    });
+    let outcome =
+        climb_until(task.ladder, program, given_up, |step| match step {
+            Step::At(rung) => {
+                nth += 1;
+                put(rung.line(nth));
+            }
+            Step::Climbed => say("ok".green()),
+            Step::Failed => say("FAILED".red().bold()),
+        });
     let Some(outcome) = outcome else {
         say("");
         return Ok(Verdict::GivenUp);
@@ -104,7 +104,9 @@ fn conclude(task: Task, outcome: Outcome) -> Verdict {
     let Some(failure) = outcome.fall else {
         let text = format!("All rungs climbed. {name} is solved.");
         say(format_args!("\n{}", text.green().bold()));
-        say(format_args!("A right answer to compare: cargo course answer {name}\n"));
+        say(format_args!(
+            "A right answer to compare: cargo course answer {name}\n"
+        ));
         return Verdict::Done;
     };
     say(format_args!("\n{failure}"));

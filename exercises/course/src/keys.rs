@@ -62,7 +62,7 @@ impl Drop for Keys {
 fn read(sender: &Sender<Event>) {
     let mut bytes = [0; 64];
     while let Ok(count @ 1..) = io::stdin().read(&mut bytes) {
-        for event in bytes[..count].iter().filter_map(event) {
+        for event in bytes[..count].iter().copied().filter_map(event) {
             if sender.send(event).is_err() {
                 return;
             }
@@ -70,7 +70,7 @@ fn read(sender: &Sender<Event>) {
     }
 }
 
-fn event(key: &u8) -> Option<Event> {
+fn event(key: u8) -> Option<Event> {
     match key.to_ascii_lowercase() {
         b'a' => Some(Event::Again),
         b'h' => Some(Event::Hint),

@@ -9,7 +9,7 @@ use crate::task::{LESSONS, Task};
 use crate::tree::Tree;
 
 /// The width of a lesson's title, and of a task's.
-const WIDTH: usize = 34;
+const WIDTH: usize = 36;
 
 /// Prints the course, and the next step.
 ///
@@ -28,6 +28,7 @@ pub fn show(tree: &Tree) -> Result<(), Error> {
         Some(task) => say_next(tree, &progress, task),
         None => say("All is done. Write a server of your own!"),
     }
+    say("All commands: cargo course --help");
     Ok(())
 }
 

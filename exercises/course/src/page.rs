@@ -35,13 +35,11 @@ impl Change {
         Ok(Self { text: rest[..end].to_owned() })
     }
 
-    /// The words up to the first code, or fold.
-    pub fn task(&self) -> &str {
-        let ends = ["\n```", "\n<"].map(|end| self.text.find(end));
-        let end = ends.into_iter().flatten().min();
-        let text = &self.text[..end.unwrap_or(self.text.len())];
-        // The anchor of a heading is for the browser.
-        text.trim()
+    /// What stands in its heading.
+    pub fn title(&self) -> &str {
+        let line = self.text.lines().next().unwrap_or_default();
+        // The anchor behind it is for the browser.
+        line.split(" {#").next().unwrap_or(line)
     }
 
     /// The program that is to be mended, if there is one.

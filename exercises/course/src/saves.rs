@@ -50,10 +50,7 @@ pub fn watch(
     })
 }
 
-fn told(
-    folder: &Path,
-    teller: impl EventHandler,
-) -> notify::Result<Watching> {
+fn told(folder: &Path, teller: impl EventHandler) -> notify::Result<Watching> {
     let mut watcher = RecommendedWatcher::new(teller, Config::default())?;
     watcher.watch(folder, RecursiveMode::Recursive)?;
     Ok(Box::new(watcher))

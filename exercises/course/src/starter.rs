@@ -79,8 +79,8 @@ pub fn start(
         keep(tree, task)?;
     }
     tree.write(&file, &text)?;
-    say(format_args!("Change {}", task.number()));
-    say(format_args!("{}\n", Change::read(tree, task)?.task()));
+    let title = Change::read(tree, task)?.title().to_owned();
+    say(format_args!("Change {}, {title}", task.number()));
     say(format_args!("Your copy: {file}"));
     say_next(task);
     Ok(())
@@ -119,7 +119,8 @@ pub fn missing(task: Task) -> Error {
 /// When the disk fails.
 pub fn reset(tree: &Tree, task: Task) -> Result<(), Error> {
     let (file, text) = (task.file(), pristine(tree, task)?);
-    let same = fs::read_to_string(tree.path(&file)).ok().as_ref() == Some(&text);
+    let same =
+        fs::read_to_string(tree.path(&file)).ok().as_ref() == Some(&text);
     if same && others(tree, task).is_empty() {
         say(format_args!("{file} is as it was at the beginning."));
         return Ok(());
@@ -228,11 +229,10 @@ fn head(task: Task) -> String {
 /// A lesson's program without what is for the book alone.
 fn without_anchors(text: &str) -> String {
     let lines = text.lines().filter(|line| {
-        !line.trim_start().starts_with("// ANCHOR")
-            && !line.starts_with("//!")
+        !line.trim_start().starts_with("// ANCHOR") && !line.starts_with("//!")
     });
-    let text: String = lines.map(|line| format!("{line}\n")).collect();
-    text.trim_start().to_owned()
+    let lines: Vec<&str> = lines.collect();
+    lines.join("\n").trim_start().to_owned() + "\n"
 }
 
 /// The program on any port, if it is one that listens on 8080 alone.

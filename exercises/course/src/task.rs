@@ -82,8 +82,7 @@ impl Task {
 
     /// The file with which the student begins.
     pub fn file(self) -> String {
-        let name =
-            if self.is_exercise() { "main" } else { self.ladder.name };
+        let name = if self.is_exercise() { "main" } else { self.ladder.name };
         format!("{}/{name}.rs", self.folder())
     }
 

@@ -41,7 +41,8 @@ impl Tree {
     /// When it is not there.
     pub fn read(&self, part: &str) -> Result<String, Error> {
         fs::read_to_string(self.path(part)).map_err(|error| {
-            let advice = "It belongs to the course: git restore brings it back.";
+            let advice =
+                "It belongs to the course: git restore brings it back.";
             Error::new(format!("cannot read {part}"), &error, advice)
         })
     }
@@ -53,7 +54,9 @@ impl Tree {
     pub fn write(&self, part: &str, text: &str) -> Result<(), Error> {
         let path = self.path(part);
         let above = path.parent().map_or(Ok(()), fs::create_dir_all);
-        above.and_then(|()| fs::write(&path, text)).map_err(|e| failed(part, &e))
+        above
+            .and_then(|()| fs::write(&path, text))
+            .map_err(|e| failed(part, &e))
     }
 }
 

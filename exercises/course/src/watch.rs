@@ -21,11 +21,7 @@ use crate::tree::Tree;
 ///
 /// # Errors
 /// When there is nothing to watch.
-pub fn watch(
-    tree: &Tree,
-    task: Option<Task>,
-    poll: bool,
-) -> Result<(), Error> {
+pub fn watch(tree: &Tree, task: Option<Task>, poll: bool) -> Result<(), Error> {
     let Some(task) = task.or(Progress::read(tree)?.next_exercise()) else {
         say("All exercises are done. `cargo course watch ex03` looks again.");
         return Ok(());
