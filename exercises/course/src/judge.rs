@@ -61,6 +61,7 @@ pub fn build_and_climb(
     if !tree.path(&task.file()).exists() {
         return Err(starter::missing(task));
     }
+    say(format_args!("Building {} …", task.name()));
     match compile(tree, task, given_up)? {
         Built::Program(path) => climb(tree, task, (&path).into(), given_up),
         Built::Broken(words) => {

@@ -84,6 +84,15 @@ impl Progress {
         crate::task::exercises().find(|task| !self.is_done(*task))
     }
 
+    /// The next exercise for whoever is at this task: the first one from its
+    /// chapter on that is not done, or one that was passed over.
+    pub fn next_after(&self, task: Task) -> Option<Task> {
+        let further = |it: &Task| it.lesson().0 >= task.lesson().0;
+        crate::task::exercises()
+            .find(|it| further(it) && !self.is_done(*it))
+            .or(self.next_exercise())
+    }
+
     fn write(&self, tree: &Tree) -> Result<(), Error> {
         let mut text = HEAD.to_owned();
         for (name, mark) in &self.marks {
@@ -145,6 +154,7 @@ mod tests {
         assert_eq!(progress.of(ex03()), Mark { climbed: 6, hints: 1 });
         assert!(!progress.is_done(ex03()));
         assert_eq!(progress.next_exercise().unwrap().name(), "ex01");
+        assert_eq!(progress.next_after(ex03()).unwrap().name(), "ex03");
     }
 
     #[test]

@@ -68,11 +68,50 @@ fn polled(
 
 fn teller(sender: Sender<Event>) -> impl EventHandler {
     move |event: notify::Result<notify::Event>| {
-        // A compiler that reads a file has not changed it.
-        let read = |it: &notify::Event| matches!(it.kind, EventKind::Access(_));
-        if !event.as_ref().is_ok_and(read) {
+        if event.is_ok_and(|event| is_save(&event)) {
             // Nobody listens any longer when the watch is over.
             let _ = sender.send(Event::Saved);
         }
+    }
+}
+
+/// Whether a program may have changed: a compiler that reads a file has not
+/// changed it, and editors put files of their own beside it.
+fn is_save(event: &notify::Event) -> bool {
+    let read = matches!(event.kind, EventKind::Access(_));
+    // Without a path: too much happened at once to be told.
+    let source =
+        event.paths.is_empty() || event.paths.iter().any(|it| is_source(it));
+    !read && source
+}
+
+fn is_source(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".rs") && !name.starts_with('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{AccessKind, CreateKind};
+
+    use super::*;
+
+    fn event(kind: EventKind, name: &str) -> notify::Event {
+        notify::Event::new(kind).add_path(format!("src/{name}").into())
+    }
+
+    #[test]
+    fn what_editors_put_beside_a_file_is_no_save() {
+        let created = EventKind::Create(CreateKind::File);
+        assert!(is_save(&event(created, "main.rs")));
+        for name in [".main.rs.swp", ".#main.rs", "#main.rs#", "main.rs~"] {
+            assert!(!is_save(&event(created, name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_compiler_that_reads_is_no_save() {
+        let read = EventKind::Access(AccessKind::Any);
+        assert!(!is_save(&event(read, "main.rs")));
     }
 }

@@ -67,7 +67,8 @@ impl Watched<'_> {
                 Event::Saved | Event::Again => self.run(),
             };
             if verdict == Verdict::Done {
-                let next = Progress::read(self.tree)?.next_exercise();
+                let progress = Progress::read(self.tree)?;
+                let next = progress.next_after(self.task);
                 if next.is_none() {
                     say("All exercises are done.");
                 }

@@ -141,7 +141,7 @@ fn the_students_program_is_built_and_judged() {
 
     it.write(file, "fn main() { now() }\n\nfn f() { then() }\n");
     course(&it, &["check", "ex02"]).code(1).stdout(
-        contains("ex02 does not compile:\n\nerror[E0425]")
+        contains("Building ex02 …\n\nex02 does not compile:\n\nerror[E04")
             .and(contains("and 1 more, which may go with it")),
     );
 

@@ -113,7 +113,7 @@ fn a_student_watches_saves_and_presses_keys() {
 
     course.write(FILE, RIGHT_TIME);
     sees(&mut terminal, "ex02 is solved");
-    sees(&mut terminal, "Next: ex01, the first free port.");
+    sees(&mut terminal, "Next: ex03, a chat room.");
     press(&mut terminal, "q");
     ends_well(terminal);
     assert_nothing_left(&course);

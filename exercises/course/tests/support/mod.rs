@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails at the first surprise")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -87,7 +88,7 @@ impl Course {
     pub fn compile(&self, name: &str, text: &str) -> PathBuf {
         let source = format!("programs/{name}.rs");
         self.write(&source, text);
-        let program = self.path(&format!("programs/{name}"));
+        let program = self.path(&format!("programs/{name}{EXE_SUFFIX}"));
         let rustc = std::env::var_os("RUSTC").unwrap_or("rustc".into());
         let ended = Command::new(rustc)
             .args(["--edition", "2024", "--crate-name", "it", "-o"])
