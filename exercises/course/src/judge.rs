@@ -66,7 +66,7 @@ pub fn build_and_climb(
         Built::Program(path) => climb(tree, task, (&path).into(), given_up),
         Built::Broken(words) => {
             say(format_args!("\n{} does not compile:", task.name()));
-            say(format_args!("\n{words}\n"));
+            say(format_args!("\n{words}"));
             Ok(Verdict::NotYet)
         }
         Built::GivenUp => Ok(Verdict::GivenUp),
@@ -113,7 +113,7 @@ fn conclude(task: Task, outcome: Outcome) -> Verdict {
     say(format_args!("\n{failure}"));
     say(format_args!("Task: {}", task.text()));
     if task.is_exercise() {
-        say(format_args!("Stuck? cargo course hint {name}\n"));
+        say(format_args!("Stuck? cargo course hint {name}"));
     }
     Verdict::NotYet
 }

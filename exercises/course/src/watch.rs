@@ -103,19 +103,22 @@ impl Watched<'_> {
         if let Err(error) = help::hint(self.tree, self.task) {
             remark("ERROR", error.0);
         }
-        say("");
         self.legend();
     }
 
     fn introduce(&self) {
         let task = self.task;
         let (name, title) = (task.name(), task.ladder.title);
+        let (number, lesson, _) = task.lesson();
         say(format_args!("Next: {name}, {title}. Its task: {}", task.text()));
+        let page = task.page();
+        say(format_args!("It goes with lesson {number}, {lesson}: {page}"));
         self.legend();
     }
 
     fn legend(&self) {
-        say(format_args!("Waiting for a save in {}", self.task.folder()));
+        let folder = self.task.folder();
+        say(format_args!("\nWaiting for a save in {folder}"));
         if io::stdin().is_terminal() {
             say(LEGEND);
         }
