@@ -22,21 +22,12 @@ const PATIENCE: u64 = 60_000;
 /// The student's file.
 const FILE: &str = "exercises/02_time/src/main.rs";
 
-/// A server that accepts, and never answers.
-const SILENT: &str = "
-fn main() {
-    let listener = std::net::TcpListener::bind(\"127.0.0.1:0\").unwrap();
-    println!(\"[LISTENING] {}\", listener.local_addr().unwrap());
-    let clients: Vec<_> = listener.incoming().collect();
-    drop(clients);
+/// A server that takes every client, and answers none: rungs take seconds.
+fn silent() -> String {
+    let answer = "std::thread::spawn(move || answer(stream));";
+    assert!(RIGHT_TIME.contains(answer));
+    RIGHT_TIME.replace(answer, "std::mem::forget(stream);")
 }
-";
-
-/// It waits before it listens.
-const ENDLESS: &str = "
-fn main() {
-    std::thread::sleep(std::time::Duration::from_secs(60));
-";
 
 fn watch(course: &Course, words: &[&str]) -> PtySession {
     let mut command = course.command(&[&["watch"], words].concat());
@@ -61,7 +52,8 @@ fn ends_well(mut terminal: PtySession) {
     assert!(ended.ends_with(", 0)"), "{ended}");
 }
 
-/// The command lines of programs and compilers that work in this course.
+/// The command lines of programs and compilers that work in this course, where
+/// the system shows them.
 fn left_behind(course: &Course) -> Vec<String> {
     let root = course.path("").canonicalize().unwrap();
     let root = root.to_str().unwrap().to_owned();
@@ -76,6 +68,13 @@ fn left_behind(course: &Course) -> Vec<String> {
         ours.then(|| fs::read_to_string(at("cmdline")).unwrap_or_default())
     });
     lines.collect()
+}
+
+/// How many servers of a check run.
+#[cfg(target_os = "linux")]
+fn servers(course: &Course) -> usize {
+    let lines = left_behind(course);
+    lines.iter().filter(|line| line.contains("--port")).count()
 }
 
 #[track_caller]
@@ -119,14 +118,15 @@ fn a_student_watches_saves_and_presses_keys() {
     assert_nothing_left(&course);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn ctrl_c_ends_a_check_and_all_servers() {
     let course = Course::new();
-    course.write(FILE, SILENT);
-    for poll in [&["ex02"][..], &["ex02", "--poll"]] {
-        let mut terminal = watch(&course, poll);
-        sees(&mut terminal, "it starts");
-        assert!(!left_behind(&course).is_empty(), "the check should run");
+    course.write(FILE, &silent());
+    for words in [&["ex02"][..], &["ex02", "--poll"]] {
+        let mut terminal = watch(&course, words);
+        sees(&mut terminal, "four bytes, then the end");
+        assert!(servers(&course) > 1, "the check should run");
 
         terminal.send_control('c').unwrap();
 
@@ -135,19 +135,53 @@ fn ctrl_c_ends_a_check_and_all_servers() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_ends_a_build_and_all_compilers() {
+    let course = Course::new();
+    // The compiler runs it, and never comes to its end.
+    let endless = "#![allow(long_running_const_eval)]\n\
+                   const ENDLESS: () = loop {};\nfn main() { ENDLESS }\n";
+    course.write(FILE, endless);
+    let mut terminal = watch(&course, &["ex02"]);
+    sees(&mut terminal, "Building ex02");
+    let until = Instant::now() + Duration::from_millis(PATIENCE);
+    while !left_behind(&course).iter().any(|line| line.contains("rustc")) {
+        assert!(Instant::now() < until, "no compiler in sight");
+        thread::sleep(Duration::from_millis(20));
+    }
+
+    terminal.send_control('c').unwrap();
+
+    ends_well(terminal);
+    assert_nothing_left(&course);
+}
+
+#[test]
+fn a_terminal_that_is_closed_takes_all_with_it() {
+    let course = Course::new();
+    course.write(FILE, &silent());
+    let mut terminal = watch(&course, &["ex02"]);
+    sees(&mut terminal, "four bytes, then the end");
+
+    drop(terminal);
+
+    assert_nothing_left(&course);
+}
+
 #[test]
 fn a_save_ends_the_check_that_runs() {
     let course = Course::new();
-    let endless = SILENT.replace("fn main() {", ENDLESS);
-    course.write(FILE, &endless);
+    course.write(FILE, &silent());
     let mut terminal = watch(&course, &["ex02", "--poll"]);
-    sees(&mut terminal, "it starts");
+    sees(&mut terminal, "four bytes, then the end");
 
     course.write(FILE, RIGHT_TIME);
 
     sees(&mut terminal, "ex02 is solved");
     press(&mut terminal, "q");
     ends_well(terminal);
+    assert_nothing_left(&course);
 }
 
 #[test]
