@@ -1,7 +1,7 @@
 //! The command line of a program under test.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Stands in a command line for the number that a check gives with `--port`.
@@ -37,28 +37,27 @@ impl CommandLine {
 
     /// All words, the program first, with these flags.
     pub(crate) fn with(&self, flags: &[&str]) -> Vec<OsString> {
-        let mut flags = flags.to_vec();
-        let mut words = vec![self.program.clone()];
-        let wanted = |word: &OsString| word.to_string_lossy().contains(PORT);
-        let at = flags.iter().position(|flag| *flag == "--port");
-        let value = at.and_then(|at| flags.get(at + 1).copied());
-        let (Some(at), Some(port), true) =
-            (at, value, self.words.iter().any(wanted))
-        else {
-            words.extend(self.words.iter().cloned());
-            words.extend(flags.into_iter().map(OsString::from));
-            return words;
-        };
-        words.extend(self.words.iter().map(|word| {
-            if !wanted(word) {
-                return word.clone();
+        let (words, mut flags) = (self.words.iter(), flags.to_vec());
+        let at = flags.windows(2).position(|pair| pair[0] == "--port");
+        let wanted = at.filter(|_| words.clone().any(wants_port));
+        let port = wanted.map(|at| {
+            flags.remove(at);
+            flags.remove(at)
+        });
+        let words = words.map(|word| match port {
+            Some(port) if wants_port(word) => {
+                word.to_string_lossy().replace(PORT, port).into()
             }
-            word.to_string_lossy().replace(PORT, port).into()
-        }));
-        flags.drain(at..=at + 1);
-        words.extend(flags.into_iter().map(OsString::from));
-        words
+            _ => word.clone(),
+        });
+        let program = std::iter::once(self.program.clone());
+        let flags = flags.into_iter().map(OsString::from);
+        program.chain(words).chain(flags).collect()
     }
+}
+
+fn wants_port(word: &OsString) -> bool {
+    word.to_string_lossy().contains(PORT)
 }
 
 /// A program that needs no words.
@@ -68,8 +67,8 @@ impl From<&Path> for CommandLine {
     }
 }
 
-impl<'p> From<&'p std::path::PathBuf> for CommandLine {
-    fn from(program: &'p std::path::PathBuf) -> Self {
+impl From<&PathBuf> for CommandLine {
+    fn from(program: &PathBuf) -> Self {
         Self::new(program, [])
     }
 }

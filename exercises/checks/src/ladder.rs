@@ -95,8 +95,8 @@ pub fn climb(
         .unwrap_or(Outcome { climbed: 0, fall: None })
 }
 
-/// Like [`climb`]; `None` when it was given up. Nothing that it has started
-/// runs any longer then.
+/// Like [`climb`]; `None` when it was given up, or there is nothing to climb.
+/// Nothing that it has started runs any longer then.
 pub fn climb_until(
     exercise: &'static Exercise,
     program: impl Into<CommandLine>,
@@ -104,9 +104,7 @@ pub fn climb_until(
     mut report: impl FnMut(Step),
 ) -> Option<Outcome> {
     let program = program.into();
-    let Some((first, others)) = exercise.rungs.split_first() else {
-        return Some(Outcome { climbed: 0, fall: None });
-    };
+    let (first, others) = exercise.rungs.split_first()?;
     let mut attempts = Vec::new();
     for (nth, rung) in exercise.rungs.iter().enumerate() {
         report(Step::At(rung));

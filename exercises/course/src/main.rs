@@ -2,7 +2,8 @@
 //! next, checks programs, and helps whoever is stuck.
 //!
 //! - `task` knows all exercises and changes, `tree` where their files are;
-//! - `page` and `readme` read texts; `starter` makes what a task begins with;
+//! - `page` and `readme` read texts; `starter` makes what a task begins with,
+//!   and `keep` takes away what is there without losing it;
 //! - `compile` runs cargo, `judge` climbs a ladder and prints it;
 //! - `watch` does both at every save: `saves`, `keys` and `inbox` are its ears;
 //! - `progress` remembers, `overview` shows.
@@ -11,6 +12,7 @@ mod compile;
 mod help;
 mod inbox;
 mod judge;
+mod keep;
 mod keys;
 mod overview;
 mod page;

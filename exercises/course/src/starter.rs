@@ -1,17 +1,16 @@
 //! What a task begins with: `start` and `reset`.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 
-use chrono::Local;
 use first_socket::errors::Error;
 
+use crate::keep::{keep, others};
 use crate::page::Change;
 use crate::progress;
 use crate::screen::say;
 use crate::task::Task;
-use crate::tree::{Tree, failed};
+use crate::tree::Tree;
 
 /// The starters of the exercises. Those in the exercises' folders are the
 /// student's to change, and would be changed in here, too.
@@ -31,14 +30,19 @@ const LESSONS: [(&str, &str); 3] = [
     ("04a", "lessons/04_length_prefix.rs"),
 ];
 
-/// How servers of the pages say where they listen, and what takes its place:
-/// a check runs several at once, and each needs a port of its own.
-const ADDRESSES: [(&str, &str); 2] = [
-    ("\"127.0.0.1:8080\"", "(\"127.0.0.1\", port())"),
-    ("([127, 0, 0, 1], 8080)", "([127, 0, 0, 1], port())"),
+/// How servers of the pages say where they listen, what takes its place, and
+/// what that needs: a check runs several at once, each on a port of its own.
+const ADDRESSES: [(&str, &str, &str); 2] = [
+    ("\"127.0.0.1:8080\"", "address()", ADDRESS),
+    ("([127, 0, 0, 1], 8080)", "([127, 0, 0, 1], port())", ""),
 ];
 
-/// What `ADDRESSES` need.
+const ADDRESS: &str = "
+fn address() -> &'static str {
+    format!(\"127.0.0.1:{}\", port()).leak()
+}
+";
+
 const PORT: &str = "
 /// 8080, or what the check says with `--port`.
 fn port() -> u16 {
@@ -46,12 +50,6 @@ fn port() -> u16 {
     words.nth(1).and_then(|word| word.parse().ok()).unwrap_or(8080)
 }
 ";
-
-/// Where the work is kept that `reset` takes away.
-const KEPT: &str = ".course/kept";
-
-/// Two resets can happen within a second, not more.
-const MOST_KEPT: usize = 100;
 
 /// Makes the student's copy for a change.
 ///
@@ -134,61 +132,6 @@ pub fn reset(tree: &Tree, task: Task) -> Result<(), Error> {
     Ok(())
 }
 
-/// What else the student has put beside the starter.
-fn others(tree: &Tree, task: Task) -> Vec<String> {
-    let mut names = own_files(tree, task);
-    names.retain(|name| !task.file().ends_with(&format!("/{name}")));
-    names
-}
-
-/// The names of what belongs to a task, in its folder.
-fn own_files(tree: &Tree, task: Task) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(tree.path(&task.folder())) else {
-        return Vec::new();
-    };
-    let names =
-        entries.flatten().filter_map(|it| it.file_name().into_string().ok());
-    // The copies for all changes lie in the same folder.
-    let ours = |name: &String| {
-        task.is_exercise() || task.file().ends_with(&format!("/{name}"))
-    };
-    names.filter(ours).collect()
-}
-
-/// Moves what the student has written into a folder with the date; returns
-/// which.
-fn keep(tree: &Tree, task: Task) -> Result<Option<String>, Error> {
-    let names = own_files(tree, task);
-    if names.is_empty() {
-        return Ok(None);
-    }
-    let kept = new_folder(tree, task)?;
-    for name in names {
-        let to = format!("{kept}/{name}");
-        fs::rename(tree.path(&task.folder()).join(name), tree.path(&to))
-            .map_err(|error| failed(&to, &error))?;
-    }
-    Ok(Some(kept))
-}
-
-fn new_folder(tree: &Tree, task: Task) -> Result<String, Error> {
-    let now = Local::now().format("%Y-%m-%d_%H-%M-%S");
-    let first = format!("{KEPT}/{now}_{}", task.name());
-    let made = fs::create_dir_all(tree.path(KEPT));
-    made.map_err(|error| failed(KEPT, &error))?;
-    let mut folder = first.clone();
-    for nth in 2..MOST_KEPT {
-        match fs::create_dir(tree.path(&folder)) {
-            Ok(()) => return Ok(folder),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                folder = format!("{first}-{nth}");
-            }
-            Err(error) => return Err(failed(&folder, &error)),
-        }
-    }
-    Err(failed(&folder, &io::ErrorKind::AlreadyExists.into()))
-}
-
 /// The starter of a task.
 fn pristine(tree: &Tree, task: Task) -> Result<String, Error> {
     let named = |(name, _): &&(&str, &str)| *name == task.name();
@@ -238,8 +181,10 @@ fn without_anchors(text: &str) -> String {
 /// The program on any port, if it is one that listens on 8080 alone.
 fn with_port(program: &str) -> String {
     let mut text = program.to_owned();
-    for (old, new) in ADDRESSES {
-        text = text.replace(old, new);
+    for (old, new, needs) in ADDRESSES {
+        if text.contains(old) {
+            text = text.replace(old, new) + needs;
+        }
     }
     if text == program { text } else { text + PORT }
 }
@@ -247,6 +192,7 @@ fn with_port(program: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keep::KEPT;
 
     #[test]
     #[ignore = "fails for whoever has begun an exercise"]

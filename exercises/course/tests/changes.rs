@@ -114,10 +114,9 @@ fn say_who_came() {
     let answer = String::from_utf8(answer.stdout).unwrap();
     let program = answer.split("```rust\n").nth(1).unwrap();
     let program = program.split("```").next().unwrap();
-    let port = begun.find("\n/// 8080, or").unwrap();
-    let right =
-        edited(program, &[("\"127.0.0.1:8080\"", "(\"127.0.0.1\", port())")])
-            + &begun[port..];
+    let port = begun.find("\nfn address()").unwrap();
+    let right = edited(program, &[("\"127.0.0.1:8080\"", "address()")])
+        + &begun[port..];
 
     judge(&course, "03b", &right, None);
 
