@@ -113,6 +113,12 @@ static RACE: Exercise = Exercise {
     ],
 };
 
+/// A header has so many bytes: a number, and spaces.
+const HEADER: usize = 64;
+
+/// No reply here is longer.
+const LONGEST: usize = 1000;
+
 fn start(trial: &Trial) -> Result<Server<'_>, Finding> {
     trial.start(&["--port", "0"])
 }
@@ -195,45 +201,54 @@ fn greeting(nth: usize) -> String {
     format!("You are client {nth}.\r\n")
 }
 
-/// What one client after the other hears to the end.
-fn visits(
-    trial: &Trial,
-    right: impl Fn(usize, &[u8], ReadEnd) -> bool,
-    means: &str,
-) -> Result<(), Finding> {
+/// How many clients come.
+const VISITS: usize = 12;
+
+fn numbers(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    for nth in 1..=12 {
+    for nth in 1..=VISITS {
         let mut client = server.connect(&format!("client {nth}"))?;
-        let (bytes, end) = client.hear_out(soon());
-        if !right(nth, &bytes, end) {
-            let came = format!("{}, then {end}", quoted(&bytes));
-            let text = quoted(greeting(nth).as_bytes());
-            let expected = format!("{text}, then the end of the connection");
-            return Err(Finding::new(came, expected, means));
+        let line = client.line(soon());
+        let line = line.unwrap_or_else(|_| client.heard().to_vec());
+        let text = String::from_utf8_lossy(&line);
+        let mut numbers = text.split(|c: char| !c.is_ascii_digit());
+        if numbers.find(|it| !it.is_empty()) == Some(&*nth.to_string()) {
+            continue;
         }
+        let means = if line.is_empty() {
+            "the server says nothing before its client does, or closes at once."
+        } else {
+            "the count does not begin at 1, does not go on, or begins anew \
+             for each client: it belongs in front of the loop."
+        };
+        let expected = quoted(greeting(nth).as_bytes());
+        return Err(Finding::new(quoted(&line), expected, means));
     }
     Ok(())
 }
 
-fn numbers(trial: &Trial) -> Result<(), Finding> {
-    let right = |nth, bytes: &[u8], _| {
-        let text = String::from_utf8_lossy(bytes);
-        let is_digit = |c: char| c.is_ascii_digit();
-        let mut numbers = text.split(|c| !is_digit(c));
-        numbers.find(|it| !it.is_empty()) == Some(&*format!("{nth}"))
-    };
-    let means = "the count does not begin at 1, does not go on, or begins \
-                 anew for each client: it belongs in front of the loop.";
-    visits(trial, right, means)
-}
-
 fn whole_line(trial: &Trial) -> Result<(), Finding> {
-    let right = |nth, bytes: &[u8], end| {
-        bytes == greeting(nth).as_bytes() && end == ReadEnd::End
-    };
-    let means = "the words are not quite those of the page, the line has no \
-                 \\r\\n, or something comes before or behind it.";
-    visits(trial, right, means)
+    let server = start(trial)?;
+    for nth in 1..=VISITS {
+        let mut client = server.connect(&format!("client {nth}"))?;
+        let (bytes, end) = client.hear_out(soon());
+        let expected = greeting(nth);
+        if bytes == expected.as_bytes() && end == ReadEnd::End {
+            continue;
+        }
+        let means = if bytes == expected.as_bytes() {
+            "the line is right, and the connection does not end in the \
+             orderly way."
+        } else {
+            "the words are not quite those of the page, the line has no \
+             \\r\\n, or something comes before or behind it."
+        };
+        let came = format!("{}, then {end}", quoted(&bytes));
+        let text = quoted(expected.as_bytes());
+        let expected = format!("{text}, then the end of the connection");
+        return Err(Finding::new(came, expected, means));
+    }
+    Ok(())
 }
 
 /// Two or more clients; each has heard an echo, so the server knows it.
@@ -373,25 +388,48 @@ fn deaf(trial: &Trial) -> Result<(), Finding> {
     })
 }
 
-/// Sends `bytes`, which are messages, and expects these answers.
+/// Expects these answers, each a header of 64 bytes and a body.
 fn answers(
     client: &mut Client<'_>,
     replies: &[&str],
     means: &str,
 ) -> Result<(), Finding> {
     for reply in replies {
-        let expected = peer::message(reply);
-        let heard = client.exactly(expected.len(), soon());
-        if heard.as_ref() == Ok(&expected) {
+        let heard = message(client);
+        if heard.as_deref() == Ok(reply.as_bytes()) {
             continue;
         }
-        let heard = match heard {
-            Ok(bytes) => quoted(&bytes),
-            Err((bytes, end)) => format!("{}, then {end}", quoted(&bytes)),
+        let came = match heard {
+            Ok(body) => format!("the message {}", quoted(&body)),
+            Err(came) => came,
         };
-        return Err(Finding::new(heard, quoted(&expected), means));
+        let expected = format!("the message {}", quoted(reply.as_bytes()));
+        return Err(Finding::new(came, expected, means));
     }
     Ok(())
+}
+
+/// The body of the next message, or what came instead.
+fn message(client: &mut Client<'_>) -> Result<Vec<u8>, String> {
+    let cut = |(bytes, end): (Vec<u8>, ReadEnd)| {
+        format!("{}, then {end}", quoted(&bytes))
+    };
+    let header = client.exactly(HEADER, soon()).map_err(cut)?;
+    let digits = header.trim_ascii_end();
+    let length = str::from_utf8(digits).ok().and_then(|it| it.parse().ok());
+    let length = length.filter(|length| *length <= LONGEST);
+    let length =
+        length.ok_or_else(|| format!("{} as header", quoted(&header)))?;
+    client.exactly(length, soon()).map_err(cut)
+}
+
+/// Sends a message in one segment.
+fn send(client: &mut Client<'_>, texts: &[&str]) -> Result<(), Finding> {
+    let bytes: Vec<u8> = texts.iter().flat_map(peer::message).collect();
+    let shown: Vec<_> = texts.iter().map(|it| format!("{it:?}")).collect();
+    let (name, shown) = (client.name(), shown.join(" and "));
+    client.note(format!("{name} sends the message {shown}, in one segment"));
+    client.write(&bytes)
 }
 
 /// One message, one answer.
@@ -403,7 +441,7 @@ fn says(
 ) -> Result<(), Finding> {
     let server = start(trial)?;
     let mut client = server.connect("A")?;
-    client.send(peer::message(text))?;
+    send(&mut client, &[text])?;
     answers(&mut client, &[reply], means)
 }
 
@@ -441,7 +479,7 @@ fn in_pieces(trial: &Trial) -> Result<(), Finding> {
 fn glued(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let mut client = server.connect("A")?;
-    client.send([peer::message("one"), peer::message("two")].concat())?;
+    send(&mut client, &["one", "two"])?;
     let means = "what a BufReader has read ahead is lost when it is dropped. \
                  Make one for the connection, not one for each message.";
     answers(&mut client, &["You said: one", "You said: two"], means)

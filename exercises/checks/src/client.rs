@@ -158,7 +158,8 @@ impl Client<'_> {
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Finding> {
+    /// Sends all of `bytes`, without noting it.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Finding> {
         let ended = self.connection.write_all(bytes);
         let name = &self.name;
         ended.map_err(|error| match error.kind() {

@@ -41,8 +41,11 @@ use tree::Tree;
 /// Without a command it shows what is done, and what is next. A TASK is an
 /// exercise, such as ex03, or a change inside a chapter, such as 03c: that is
 /// change 03.3.
+///
+/// The exit code is 0 if all rungs are climbed, 1 if not or if anything failed,
+/// and 2 for wrong usage.
 #[derive(Parser)]
-#[command(name = "course", bin_name = "cargo course")]
+#[command(name = "course", bin_name = "cargo course", verbatim_doc_comment)]
 struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -54,8 +57,7 @@ enum Command {
     Check {
         /// Such as ex03 or 03c
         task: Task,
-        /// Check this program instead, in whatever language; the check's flags
-        /// are put behind it: -- python3 chat.py
+        /// Check another program, in any language: -- python3 chat.py
         #[arg(last = true)]
         command: Vec<OsString>,
     },

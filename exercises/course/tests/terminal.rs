@@ -103,7 +103,7 @@ fn a_student_watches_saves_and_presses_keys() {
     let wrong = RIGHT_TIME.replace("2_208_988_800", "0");
     course.write(FILE, &wrong);
     sees(&mut terminal, "four bytes, then the end ....................... ");
-    sees(&mut terminal, "ok");
+    sees(&mut terminal, "\x1b[32mok");
     sees(&mut terminal, "the seconds were counted from 1970");
     sees(&mut terminal, "[h] hint");
     press(&mut terminal, "a");
