@@ -29,24 +29,33 @@ pub fn watch(
     poll: bool,
     sender: &Sender<Event>,
 ) -> Result<Watching, Error> {
-    if !poll {
-        match told(folder, teller(sender.clone())) {
-            Ok(watching) => return Ok(watching),
-            Err(error) => remark(
-                "ERROR",
-                format_args!(
-                    "the system does not report saves: {error}\n        \
-                     The files are looked at twice a second instead."
-                ),
-            ),
-        }
-    }
-    polled(folder, teller(sender.clone())).map_err(|error| {
+    let polled = || polled(folder, teller(sender.clone()));
+    let watching = if poll {
+        polled()
+    } else {
+        or_else(told(folder, teller(sender.clone())), polled)
+    };
+    watching.map_err(|error| {
         Error(format!(
             "cannot watch {}: {error}\n        \
              Is it there, and may you read it?",
             folder.display()
         ))
+    })
+}
+
+/// Looks at the files if the system does not report saves, and says so.
+fn or_else(
+    told: notify::Result<Watching>,
+    polled: impl FnOnce() -> notify::Result<Watching>,
+) -> notify::Result<Watching> {
+    told.or_else(|error| {
+        let text = format!(
+            "the system does not report saves: {error}\n        \
+             The files are looked at twice a second instead."
+        );
+        remark("ERROR", text);
+        polled()
     })
 }
 
@@ -61,6 +70,8 @@ fn polled(
     teller: impl EventHandler,
 ) -> notify::Result<Watching> {
     let config = Config::default().with_poll_interval(POLL_TIME);
+    // It counts times in whole seconds, and somebody may save twice in one.
+    let config = config.with_compare_contents(true);
     let mut watcher = PollWatcher::new(teller, config)?;
     watcher.watch(folder, RecursiveMode::Recursive)?;
     Ok(Box::new(watcher))
@@ -107,6 +118,22 @@ mod tests {
         for name in [".main.rs.swp", ".#main.rs", "#main.rs#", "main.rs~"] {
             assert!(!is_save(&event(created, name)), "{name}");
         }
+    }
+
+    #[test]
+    fn where_the_system_does_not_report_saves_files_are_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("main.rs");
+        std::fs::write(&file, "fn main() {}").unwrap();
+        let (sender, saves) = std::sync::mpsc::channel();
+        let full = Err(notify::Error::generic("no watch is left"));
+        let polled = || polled(folder.path(), teller(sender));
+        let _watching = or_else(full, polled).unwrap();
+
+        std::fs::write(&file, "fn main() { println!() }").unwrap();
+
+        let save = saves.recv_timeout(20 * POLL_TIME);
+        assert_eq!(save, Ok(Event::Saved));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use first_socket::errors::Error;
 
-/// Where the course lies, seen from this package.
-const UP: &str = "../..";
+/// How far above this package the course begins: it is `exercises/course`.
+const UP: usize = 2;
 
 /// The checkout; paths in it are written as in the book: `lessons/…`.
 #[derive(Debug)]
@@ -21,13 +21,13 @@ impl Tree {
         // Cargo says where the package is whose program it runs.
         let package = std::env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
-        Self::of(&package.join(UP))
+        // Not made canonical: Windows then takes no slash as we write it.
+        Self::of(package.ancestors().nth(UP).unwrap_or(&package))
     }
 
     /// The checkout in this folder.
     pub fn of(root: &Path) -> Self {
-        let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-        Self { root }
+        Self { root: root.to_owned() }
     }
 
     /// A path on this machine.
