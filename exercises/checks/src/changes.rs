@@ -1,5 +1,5 @@
 //! The small tasks inside the chapters, "Change it": a short ladder for each
-//! whose result a program can judge. `02a` is change 02.1, `03c` is 03.3.
+//! whose result a program can judge. `02a` is change 02.1, `04c` is 04.3.
 
 use std::fs;
 use std::process::Output as Ended;
@@ -20,7 +20,7 @@ pub static CHANGES: [&Exercise; 7] = [
     &LOOK_FIRST,
     &COUNT_CLIENTS,
     &SAY_WHO_CAME,
-    &ADD_UP,
+    &QUEUE_WITH_END,
     &BACKWARDS,
     &FORGETFUL,
     &RACE,
@@ -55,7 +55,7 @@ static COUNT_CLIENTS: Exercise = Exercise {
 };
 
 static SAY_WHO_CAME: Exercise = Exercise {
-    name: "03b",
+    name: "03a",
     folder: FOLDER,
     title: "say who came",
     rungs: &[
@@ -67,14 +67,18 @@ static SAY_WHO_CAME: Exercise = Exercise {
     ],
 };
 
-static ADD_UP: Exercise = Exercise {
+static QUEUE_WITH_END: Exercise = Exercise {
     name: "03c",
     folder: FOLDER,
-    title: "a server that adds up, mended",
+    title: "a queue with an end",
     rungs: &[
         IT_STARTS,
-        Rung { name: "what comes goes back", try_it: echo },
-        Rung { name: "who does not read holds up nobody", try_it: deaf },
+        Rung {
+            name: "the others hear who came, as before",
+            try_it: others_hear,
+        },
+        Rung { name: "what comes goes back, as before", try_it: echo },
+        Rung { name: "who does not read is let go", try_it: deaf },
     ],
 };
 
@@ -103,7 +107,7 @@ static FORGETFUL: Exercise = Exercise {
 };
 
 static RACE: Exercise = Exercise {
-    name: "05c",
+    name: "05b",
     folder: FOLDER,
     title: "a race, mended",
     rungs: &[
@@ -115,6 +119,10 @@ static RACE: Exercise = Exercise {
 
 /// A header has so many bytes: a number, and spaces.
 const HEADER: usize = 64;
+
+/// More than the buffers between a server and a client, and a queue with an
+/// end, can take.
+const MUCH: usize = 48 * 1024 * 1024;
 
 /// No reply here is longer.
 const LONGEST: usize = 1000;
@@ -376,16 +384,18 @@ fn echo(trial: &Trial) -> Result<(), Finding> {
 
 fn deaf(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
-    let deaf = server.connect_with_little_room("the deaf client")?;
-    deaf.stuff();
+    let mut deaf = server.connect("the deaf client")?;
+    if !deaf.is_let_go(MUCH) {
+        let million = MUCH / 1_000_000;
+        return Err(Finding::new(
+            format!("the connection is open after {million} MB, or stuck"),
+            "the server ends it when 1000 pieces wait in the queue",
+            "the queue has no end, so the server keeps all in its memory; or \
+             send waits where try_send returns an error.",
+        ));
+    }
     let mut next = server.connect("the next")?;
-    echoes(&mut next, "and me?\n").map_err(|finding| {
-        finding.meaning(
-            "a guard lives to the end of its block. While it lives, the \
-             thread holds the lock, and write_all waits for a client who \
-             does not read. Let the lock go before you write.",
-        )
-    })
+    echoes(&mut next, "and me?\n")
 }
 
 /// Expects these answers, each a header of 64 bytes and a body.

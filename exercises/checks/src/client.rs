@@ -222,11 +222,21 @@ impl Client<'_> {
         &self.name
     }
 
-    /// Sends without reading, until the server takes no more.
-    pub(crate) fn stuff(&self) {
+    /// Sends without reading; whether the server ends that before it has taken
+    /// `most` bytes.
+    pub(crate) fn is_let_go(&mut self, most: usize) -> bool {
         let name = &self.name;
         self.trial.note(format!("{name} sends a lot, and reads nothing"));
-        harness::peer::stuff(&self.connection);
+        let until = Deadline::after(ANSWER_TIME);
+        for _ in 0..most / FLOOD.len() {
+            let Some(left) = until.left() else { return false };
+            let _ = self.connection.set_write_timeout(Some(left));
+            if let Err(error) = self.connection.write_all(FLOOD) {
+                let stuck = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
+                return !stuck.contains(&error.kind());
+            }
+        }
+        false
     }
 
     /// Ends our side, and goes on listening.

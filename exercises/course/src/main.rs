@@ -39,8 +39,8 @@ use tree::Tree;
 /// Your companion in the course
 ///
 /// Without a command it shows what is done, and what is next. A TASK is an
-/// exercise, such as ex03, or a change inside a chapter, such as 03c: that is
-/// change 03.3.
+/// exercise, such as ex03, or a change inside a chapter, such as 04c: that is
+/// change 04.3.
 ///
 /// The exit code is 0 if all rungs are climbed, 1 if not or if anything failed,
 /// and 2 for wrong usage.
@@ -55,7 +55,7 @@ struct Args {
 enum Command {
     /// Build and check your program once
     Check {
-        /// Such as ex03 or 03c
+        /// Such as ex03 or 04c
         task: Task,
         /// Check another program, in any language: -- python3 chat.py
         #[arg(last = true)]
@@ -72,7 +72,7 @@ enum Command {
     },
     /// Get your copy for a change inside a chapter
     Start {
-        /// Such as 03c
+        /// Such as 04c
         task: Task,
         /// Begin with your own server: the folder of its package
         #[arg(long, value_name = "DIR")]
@@ -85,12 +85,12 @@ enum Command {
     },
     /// Begin anew; what you have is kept in a folder with the date
     Reset {
-        /// Such as ex03 or 03c
+        /// Such as ex03 or 04c
         task: Task,
     },
     /// See a right answer, once yours is right
     Answer {
-        /// Such as ex03 or 03c
+        /// Such as ex03 or 04c
         task: Task,
         /// Before yours is right
         #[arg(long)]

@@ -15,19 +15,31 @@ pub struct Change {
 }
 
 impl Change {
-    /// Finds it: the part under `### Change 03.3: …`.
+    /// Finds it: the part under `### Change 04.3: …`.
     ///
     /// # Errors
     /// When the page has no such change.
     pub fn read(tree: &Tree, task: Task) -> Result<Self, Error> {
+        Self::numbered(tree, task, &task.number())
+    }
+
+    /// Finds another one of the same page.
+    ///
+    /// # Errors
+    /// When the page has no such change.
+    pub fn numbered(
+        tree: &Tree,
+        task: Task,
+        number: &str,
+    ) -> Result<Self, Error> {
         let page = tree.read(&task.page())?;
-        let head = format!("\n### Change {}: ", task.number());
+        let head = format!("\n### Change {number}: ");
         let (_, rest) = page.split_once(&head).ok_or_else(|| {
             Error(format!(
                 "{} has no change {}\n        \
                  It belongs to the course: git restore brings it back.",
                 task.page(),
-                task.number()
+                number
             ))
         })?;
         let end = rest.find("\n## ").unwrap_or(rest.len());
@@ -54,5 +66,11 @@ impl Change {
         let (_, rest) = self.text.split_once(FOLD)?;
         let (_, rest) = rest.split_once("</summary>")?;
         rest.split("</details>").next().map(str::trim)
+    }
+
+    /// The whole program in it, if there is one.
+    pub fn solution(&self) -> Option<&str> {
+        let (_, rest) = self.answer()?.split_once("```rust\n")?;
+        rest.split("```").next()
     }
 }

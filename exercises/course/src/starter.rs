@@ -22,13 +22,16 @@ const STARTERS: [(&str, &str); 5] = [
     ("ex05", include_str!("../starters/ex05.rs")),
 ];
 
-/// The changes that begin with a program of `lessons/`; the others begin with
+/// The changes that begin with a program of `lessons/`; most others begin with
 /// one that stands on the page, and is to be mended.
 const LESSONS: [(&str, &str); 3] = [
     ("02a", "lessons/02_first.rs"),
-    ("03b", "lessons/03_first.rs"),
+    ("03a", "lessons/03_first.rs"),
     ("04a", "lessons/04_length_prefix.rs"),
 ];
+
+/// A change that goes on where another one ends: with its solution.
+const GOES_ON: (&str, &str) = ("03c", "03.2");
 
 /// How servers of the pages say where they listen, what takes its place, and
 /// what that needs: a check runs several at once, each on a port of its own.
@@ -139,11 +142,20 @@ fn pristine(tree: &Tree, task: Task) -> Result<String, Error> {
         return Ok((*text).to_owned());
     }
     let program = if let Some((_, file)) = LESSONS.iter().find(named) {
-        without_anchors(&tree.read(file)?)
+        Some(without_anchors(&tree.read(file)?))
+    } else if task.name() == GOES_ON.0 {
+        let before = Change::numbered(tree, task, GOES_ON.1)?;
+        before.solution().map(str::to_owned)
     } else {
-        let change = Change::read(tree, task)?;
-        change.program().unwrap_or_default().to_owned()
+        Change::read(tree, task)?.program().map(str::to_owned)
     };
+    let program = program.ok_or_else(|| {
+        let text = task.text();
+        Error(format!(
+            "there is no program in {text}\n        \
+             It belongs to the course: git restore brings it back."
+        ))
+    })?;
     Ok(head(task) + &with_port(&program))
 }
 

@@ -30,7 +30,7 @@ impl Task {
         all().filter(|task| task.lesson().0 == number).collect()
     }
 
-    /// `ex03`, or `03c`.
+    /// `ex03`, or `04c`.
     pub fn name(self) -> &'static str {
         self.ladder.name
     }
@@ -58,7 +58,7 @@ impl Task {
         format!("book/src/{}.md", self.lesson().2)
     }
 
-    /// `03.3` for `03c`.
+    /// `04.3` for `04c`.
     pub fn number(self) -> String {
         let letter = self.name().bytes().last().unwrap_or(b'a');
         format!("{}.{}", self.lesson().0, letter.wrapping_sub(b'a' - 1))
@@ -106,7 +106,7 @@ pub fn exercises() -> impl Iterator<Item = Task> {
     checks::ALL.iter().map(|ladder| Task { ladder })
 }
 
-/// Takes `03.3` for `03c`.
+/// Takes `04.3` for `04c`.
 impl FromStr for Task {
     type Err = String;
 
@@ -128,10 +128,10 @@ mod tests {
 
     #[test]
     fn a_change_has_the_number_of_its_page() {
-        let task: Task = "03.3".parse().unwrap();
-        assert_eq!((task.name(), task.number()), ("03c", "03.3".to_owned()));
-        assert_eq!(task.page(), "book/src/03_threads.md");
-        assert_eq!(task.file(), "exercises/changes/src/bin/03c.rs");
+        let task: Task = "04.3".parse().unwrap();
+        assert_eq!((task.name(), task.number()), ("04c", "04.3".to_owned()));
+        assert_eq!(task.page(), "book/src/04_length_prefix.md");
+        assert_eq!(task.file(), "exercises/changes/src/bin/04c.rs");
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn an_unknown_task_is_answered_with_all_names() {
         let error = "ex3".parse::<Task>().unwrap_err();
-        assert!(error.contains("03c, "), "{error}");
+        assert!(error.contains("04c, "), "{error}");
         assert!(error.contains("ex03"), "{error}");
     }
 }

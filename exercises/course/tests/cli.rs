@@ -97,24 +97,24 @@ fn the_answer_waits_for_success() {
     course(&it, &["answer", "ex02", "--anyway"])
         .success()
         .stdout(contains("exercises/answers/right/ex02.rs"));
-    course(&it, &["answer", "03c", "--anyway"])
+    course(&it, &["answer", "04c", "--anyway"])
         .success()
-        .stdout(contains("*total.lock().unwrap() += count;"));
+        .stdout(contains("Make the `reader` before the `loop`"));
 }
 
 #[test]
 fn a_copy_is_made_once() {
     let it = Course::new();
-    course(&it, &["check", "03c"])
+    course(&it, &["check", "04c"])
         .code(1)
-        .stderr(contains("cargo course start 03c"));
+        .stderr(contains("cargo course start 04c"));
 
-    course(&it, &["start", "03.3"])
+    course(&it, &["start", "04.3"])
         .success()
-        .stdout(contains("Change 03.3, A server that adds up"));
-    course(&it, &["start", "03c"]).code(1).stderr(contains("reset 03c"));
+        .stdout(contains("Change 04.3, Mend a forgetful server"));
+    course(&it, &["start", "04c"]).code(1).stderr(contains("reset 04c"));
 
-    let copy = it.read("exercises/changes/src/bin/03c.rs");
+    let copy = it.read("exercises/changes/src/bin/04c.rs");
     assert!(copy.contains("TcpListener::bind(address())"), "{copy}");
 }
 
