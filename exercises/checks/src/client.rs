@@ -225,9 +225,12 @@ impl Client<'_> {
     /// Sends without reading; whether the server ends that before it has taken
     /// `most` bytes.
     pub(crate) fn is_let_go(&mut self, most: usize) -> bool {
+        /// A busy machine needs seconds for megabytes in small pieces.
+        const LET_GO_TIME: Duration = Duration::from_secs(15);
+        self.trial.grant(LET_GO_TIME);
         let name = &self.name;
         self.trial.note(format!("{name} sends a lot, and reads nothing"));
-        let until = Deadline::after(ANSWER_TIME);
+        let until = Deadline::after(LET_GO_TIME);
         for _ in 0..most / FLOOD.len() {
             let Some(left) = until.left() else { return false };
             let _ = self.connection.set_write_timeout(Some(left));
