@@ -16,15 +16,8 @@ use crate::start;
 use crate::trial::{ANSWER_TIME, Server, Trial};
 
 /// All of them, in the order of the chapters.
-pub static CHANGES: [&Exercise; 7] = [
-    &LOOK_FIRST,
-    &COUNT_CLIENTS,
-    &SAY_WHO_CAME,
-    &QUEUE_WITH_END,
-    &BACKWARDS,
-    &FORGETFUL,
-    &RACE,
-];
+pub static CHANGES: [&Exercise; 6] =
+    [&LOOK_FIRST, &COUNT_CLIENTS, &SAY_WHO_CAME, &BACKWARDS, &FORGETFUL, &RACE];
 
 /// What stands in `Exercise::folder`.
 const FOLDER: &str = "changes";
@@ -67,21 +60,6 @@ static SAY_WHO_CAME: Exercise = Exercise {
     ],
 };
 
-static QUEUE_WITH_END: Exercise = Exercise {
-    name: "03c",
-    folder: FOLDER,
-    title: "a queue with an end",
-    rungs: &[
-        IT_STARTS,
-        Rung {
-            name: "the others hear who came, as before",
-            try_it: others_hear,
-        },
-        Rung { name: "what comes goes back, as before", try_it: echo },
-        Rung { name: "who does not read is let go", try_it: deaf },
-    ],
-};
-
 static BACKWARDS: Exercise = Exercise {
     name: "04a",
     folder: FOLDER,
@@ -119,10 +97,6 @@ static RACE: Exercise = Exercise {
 
 /// A header has so many bytes: a number, and spaces.
 const HEADER: usize = 64;
-
-/// More than the buffers between a server and a client, and a queue with an
-/// end, can take.
-const MUCH: usize = 48 * 1024 * 1024;
 
 /// No reply here is longer.
 const LONGEST: usize = 1000;
@@ -380,22 +354,6 @@ fn echo(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let mut clients = crowd(&server, &["A", "B"])?;
     echoes(&mut clients[0], "once more\n")
-}
-
-fn deaf(trial: &Trial) -> Result<(), Finding> {
-    let server = start(trial)?;
-    let mut deaf = server.connect("the deaf client")?;
-    if !deaf.is_let_go(MUCH) {
-        let million = MUCH / 1_000_000;
-        return Err(Finding::new(
-            format!("the connection is open after {million} MB, or stuck"),
-            "the server ends it when 1000 pieces wait in the queue",
-            "the queue has no end, so the server keeps all in its memory; or \
-             send waits where try_send returns an error.",
-        ));
-    }
-    let mut next = server.connect("the next")?;
-    echoes(&mut next, "and me?\n")
 }
 
 /// Expects these answers, each a header of 64 bytes and a body.

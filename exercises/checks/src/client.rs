@@ -222,26 +222,6 @@ impl Client<'_> {
         &self.name
     }
 
-    /// Sends without reading; whether the server ends that before it has taken
-    /// `most` bytes.
-    pub(crate) fn is_let_go(&mut self, most: usize) -> bool {
-        /// A busy machine needs seconds for megabytes in small pieces.
-        const LET_GO_TIME: Duration = Duration::from_secs(15);
-        self.trial.grant(LET_GO_TIME);
-        let name = &self.name;
-        self.trial.note(format!("{name} sends a lot, and reads nothing"));
-        let until = Deadline::after(LET_GO_TIME);
-        for _ in 0..most / FLOOD.len() {
-            let Some(left) = until.left() else { return false };
-            let _ = self.connection.set_write_timeout(Some(left));
-            if let Err(error) = self.connection.write_all(FLOOD) {
-                let stuck = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
-                return !stuck.contains(&error.kind());
-            }
-        }
-        false
-    }
-
     /// Ends our side, and goes on listening.
     pub(crate) fn end(&mut self) {
         self.trial.note(format!("{} ends its side", self.name));

@@ -20,18 +20,7 @@ impl Change {
     /// # Errors
     /// When the page has no such change.
     pub fn read(tree: &Tree, task: Task) -> Result<Self, Error> {
-        Self::numbered(tree, task, &task.number())
-    }
-
-    /// Finds another one of the same page.
-    ///
-    /// # Errors
-    /// When the page has no such change.
-    pub fn numbered(
-        tree: &Tree,
-        task: Task,
-        number: &str,
-    ) -> Result<Self, Error> {
+        let number = task.number();
         let page = tree.read(&task.page())?;
         let head = format!("\n### Change {number}: ");
         let (_, rest) = page.split_once(&head).ok_or_else(|| {
@@ -66,11 +55,5 @@ impl Change {
         let (_, rest) = self.text.split_once(FOLD)?;
         let (_, rest) = rest.split_once("</summary>")?;
         rest.split("</details>").next().map(str::trim)
-    }
-
-    /// The whole program in it, if there is one.
-    pub fn solution(&self) -> Option<&str> {
-        let (_, rest) = self.answer()?.split_once("```rust\n")?;
-        rest.split("```").next()
     }
 }

@@ -30,9 +30,6 @@ const LESSONS: [(&str, &str); 3] = [
     ("04a", "lessons/04_length_prefix.rs"),
 ];
 
-/// A change that goes on where another one ends: with its solution.
-const GOES_ON: (&str, &str) = ("03c", "03.2");
-
 /// How servers of the pages say where they listen, what takes its place, and
 /// what that needs: a check runs several at once, each on a port of its own.
 const ADDRESSES: [(&str, &str, &str); 2] = [
@@ -143,9 +140,6 @@ fn pristine(tree: &Tree, task: Task) -> Result<String, Error> {
     }
     let program = if let Some((_, file)) = LESSONS.iter().find(named) {
         Some(without_anchors(&tree.read(file)?))
-    } else if task.name() == GOES_ON.0 {
-        let before = Change::numbered(tree, task, GOES_ON.1)?;
-        before.solution().map(str::to_owned)
     } else {
         Change::read(tree, task)?.program().map(str::to_owned)
     };

@@ -121,21 +121,6 @@ fn say_who_came() {
     judge(&course, "03a", &own, Some("3, a newcomer hears of nobody"));
 }
 
-#[test]
-fn a_queue_with_an_end() {
-    let edits = [
-        ("mpsc::{self, Sender}", "mpsc::{self, SyncSender}"),
-        ("queue: Sender<", "queue: SyncSender<"),
-        ("mpsc::channel::<Vec<u8>>()", "mpsc::sync_channel::<Vec<u8>>(1000)"),
-        (
-            "        let _ = self.queue.send(bytes.to_vec());",
-            "        if self.queue.try_send(bytes.to_vec()).is_err() {\n\
-             let _ = self.stream.shutdown(std::net::Shutdown::Both);\n}",
-        ),
-    ];
-    mend("03c", "4, who does not read is let go", &edits);
-}
-
 /// The whole program that the page shows as a solution, on any port.
 fn solution(course: &Course, name: &str, begun: &str) -> String {
     let words = ["answer", name, "--anyway"];
