@@ -158,7 +158,8 @@ impl Client<'_> {
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Finding> {
+    /// Sends all of `bytes`, without noting it.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Finding> {
         let ended = self.connection.write_all(bytes);
         let name = &self.name;
         ended.map_err(|error| match error.kind() {
@@ -296,6 +297,20 @@ impl Client<'_> {
             seen = self.heard.len();
             self.listen(until)?;
         }
+    }
+
+    /// The next bytes, so many; if fewer come, these and why.
+    pub(crate) fn exactly(
+        &mut self,
+        count: usize,
+        until: Deadline,
+    ) -> Result<Vec<u8>, (Vec<u8>, ReadEnd)> {
+        while self.heard.len() < count {
+            if let Err(end) = self.listen(until) {
+                return Err((std::mem::take(&mut self.heard), end));
+            }
+        }
+        Ok(self.heard.drain(..count).collect())
     }
 
     /// All that comes until the end, or until `until`, and how it ended.

@@ -10,11 +10,15 @@ use std::time::Duration;
 
 use harness::Deadline;
 
+use crate::command_line::CommandLine;
 use crate::finding::{Failure, Finding};
 use crate::trial::Trial;
 
 /// How long one rung may take. Each wait inside is shorter.
 pub const RUNG_TIME: Duration = Duration::from_secs(15);
+
+/// How often we look whether a climb is given up.
+const LOOK_TIME: Duration = Duration::from_millis(50);
 
 /// What it means when a server has ended by itself.
 const ENDED: &str = "the program has ended, and a server never does: its own \
@@ -41,6 +45,14 @@ pub struct Rung {
     pub name: &'static str,
     /// Tries it.
     pub try_it: fn(&Trial) -> Result<(), Finding>,
+}
+
+impl Rung {
+    /// Its line of a ladder, without how it ends: `  3  a crowd ...... `.
+    #[must_use]
+    pub fn line(&self, nth: usize) -> String {
+        format!("  {nth}  {:.<48} ", format!("{} ", self.name))
+    }
 }
 
 /// How a climb ended.
@@ -76,33 +88,47 @@ struct Attempt {
 /// a process of its own. What is reported is the first rung that fails.
 pub fn climb(
     exercise: &'static Exercise,
-    program: &Path,
-    mut report: impl FnMut(Step),
+    program: impl Into<CommandLine>,
+    report: impl FnMut(Step),
 ) -> Outcome {
-    let Some((first, others)) = exercise.rungs.split_first() else {
-        return Outcome { climbed: 0, fall: None };
-    };
+    climb_until(exercise, program, &|| false, report)
+        .unwrap_or(Outcome { climbed: 0, fall: None })
+}
+
+/// Like [`climb`]; `None` when it was given up, or there is nothing to climb.
+/// Nothing that it has started runs any longer then.
+pub fn climb_until(
+    exercise: &'static Exercise,
+    program: impl Into<CommandLine>,
+    given_up: &dyn Fn() -> bool,
+    mut report: impl FnMut(Step),
+) -> Option<Outcome> {
+    let program = program.into();
+    let (first, others) = exercise.rungs.split_first()?;
     let mut attempts = Vec::new();
     for (nth, rung) in exercise.rungs.iter().enumerate() {
         report(Step::At(rung));
         if nth == 1 {
-            attempts = others.iter().map(|r| attempt(r, program)).collect();
+            attempts = others.iter().map(|r| attempt(r, &program)).collect();
         }
         let failure = match nth {
-            0 => attempt(first, program).failure(nth, rung),
-            _ => attempts[nth - 1].failure(nth, rung),
+            0 => attempt(first, &program).failure(nth, rung, given_up),
+            _ => attempts[nth - 1].failure(nth, rung, given_up),
         };
+        if given_up() {
+            return None;
+        }
         if failure.is_some() {
             report(Step::Failed);
-            return Outcome { climbed: nth, fall: failure };
+            return Some(Outcome { climbed: nth, fall: failure });
         }
         report(Step::Climbed);
     }
-    Outcome { climbed: exercise.rungs.len(), fall: None }
+    Some(Outcome { climbed: exercise.rungs.len(), fall: None })
 }
 
-fn attempt(rung: &'static Rung, program: &Path) -> Attempt {
-    let trial = Arc::new(Trial::new(program));
+fn attempt(rung: &'static Rung, program: &CommandLine) -> Attempt {
+    let trial = Arc::new(Trial::new(program.clone()));
     let (sender, ended) = mpsc::channel();
     let climber = Arc::clone(&trial);
     let until = Deadline::after(RUNG_TIME);
@@ -114,20 +140,28 @@ fn attempt(rung: &'static Rung, program: &Path) -> Attempt {
 }
 
 impl Attempt {
-    fn wait(&self) -> Result<Result<(), Finding>, RecvTimeoutError> {
+    fn wait(
+        &self,
+        given_up: &dyn Fn() -> bool,
+    ) -> Result<Result<(), Finding>, RecvTimeoutError> {
         loop {
             let until = self.until.plus(self.trial.granted());
             let left = until.left().ok_or(RecvTimeoutError::Timeout)?;
-            match self.ended.recv_timeout(left) {
-                Err(RecvTimeoutError::Timeout) => {}
+            match self.ended.recv_timeout(left.min(LOOK_TIME)) {
+                Err(RecvTimeoutError::Timeout) if !given_up() => {}
                 ended => return ended,
             }
         }
     }
 
     /// Waits for the end of the attempt; returns the failure if it was one.
-    fn failure(&self, nth: usize, rung: &Rung) -> Option<Failure> {
-        let ended = self.wait().unwrap_or_else(|why| {
+    fn failure(
+        &self,
+        nth: usize,
+        rung: &Rung,
+        given_up: &dyn Fn() -> bool,
+    ) -> Option<Failure> {
+        let ended = self.wait(given_up).unwrap_or_else(|why| {
             Err(match why {
                 RecvTimeoutError::Timeout => Finding::new(
                     format!("no end in {RUNG_TIME:?}"),
@@ -175,7 +209,7 @@ pub fn main(exercise: &'static Exercise, program: &str) -> ExitCode {
         match step {
             Step::At(rung) => {
                 nth += 1;
-                print!("  {nth}  {:.<48} ", format!("{} ", rung.name));
+                print!("{}", rung.line(nth));
             }
             Step::Climbed => println!("ok"),
             Step::Failed => println!("FAILED"),

@@ -1,8 +1,9 @@
 //! One rung's trial of a program: what it starts is killed with it.
 
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output as Ended, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use harness::{Child, Deadline, NoLine, Stream};
 
+use crate::command_line::CommandLine;
 use crate::finding::{Finding, quoted};
 use crate::ports::without_children;
 
@@ -37,7 +39,7 @@ const SENT_LAST: usize = 8;
 /// it, and what was sent to them.
 #[derive(Debug)]
 pub struct Trial {
-    program: PathBuf,
+    program: CommandLine,
     /// What was sent, or done, and how often in a row.
     sent: Mutex<Vec<(String, usize)>>,
     processes: Mutex<Vec<Arc<Process>>>,
@@ -64,11 +66,11 @@ pub(crate) struct Server<'t> {
 }
 
 impl Trial {
-    /// A trial of the program at this path.
+    /// A trial of the program with this command line.
     #[must_use]
-    pub fn new(program: &Path) -> Self {
+    pub fn new(program: CommandLine) -> Self {
         Self {
-            program: program.to_owned(),
+            program,
             sent: Mutex::default(),
             processes: Mutex::default(),
             over: AtomicBool::new(false),
@@ -95,7 +97,7 @@ impl Trial {
 
     /// Starts the program.
     pub(crate) fn spawn(&self, args: &[&str]) -> Result<Arc<Process>, Finding> {
-        self.spawn_as(Command::new(&self.program), args)
+        self.spawn_as(self.program.command(args), args)
     }
 
     /// Starts a shell that stops itself, and becomes the program when it goes
@@ -107,7 +109,7 @@ impl Trial {
     ) -> Result<Arc<Process>, Finding> {
         let mut shell = Command::new("sh");
         shell.args(["-c", "kill -STOP $$; exec \"$0\" \"$@\""]);
-        shell.arg(&self.program);
+        shell.args(self.program.with(args));
         self.spawn_as(shell, args)
     }
 
@@ -147,22 +149,15 @@ impl Trial {
     /// Runs the program to its end, and returns what it printed.
     pub(crate) fn run(&self, args: &[&str]) -> Result<Ended, Finding> {
         let process = self.spawn(args)?;
-        let until = Deadline::after(ANSWER_TIME);
-        let status = loop {
-            if let Some(status) = process.wait(Deadline::after(LOOK_TIME)) {
-                break status;
-            }
-            let line = announced_so_far(&process);
-            if line.is_some() || until.is_over() {
-                return Err(still_running(line));
-            }
-        };
-        // Whatever it started itself may keep the pipes open.
-        process.kill();
-        process.wait_for_end(until);
-        let text = |stream| process.excerpt(stream).into_bytes();
-        let (stdout, stderr) = (text(Stream::Stdout), text(Stream::Stderr));
-        Ok(Ended { status, stdout, stderr })
+        finish(&process)
+    }
+
+    /// The same without flags, in a folder.
+    pub(crate) fn run_in(&self, folder: &Path) -> Result<Ended, Finding> {
+        let mut command = self.program.command(&[]);
+        command.current_dir(folder);
+        let process = self.spawn_as(command, &[])?;
+        finish(&process)
     }
 
     /// Remembers what was sent, or done, for the message of a failure.
@@ -231,13 +226,11 @@ impl Drop for Trial {
 
 impl Process {
     fn start(mut command: Command, args: &[&str]) -> Result<Self, Finding> {
-        command.args(args).stdin(Stdio::null());
+        command.stdin(Stdio::null());
         command.env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE");
         command.env_remove("RUST_BACKTRACE");
         let child = without_children(|| Child::start(command, ROOM));
-        let child = child.map_err(|error| {
-            Finding::of_machine("the program could not be started", &error)
-        })?;
+        let child = child.map_err(|error| not_started(&error))?;
         let listens = AtomicBool::new(false);
         Ok(Self { child, listens, args: args.join(" ") })
     }
@@ -318,6 +311,19 @@ impl Deref for Process {
     }
 }
 
+fn not_started(error: &io::Error) -> Finding {
+    let what = "the program could not be started";
+    let none = [ErrorKind::NotFound, ErrorKind::PermissionDenied];
+    if !none.contains(&error.kind()) {
+        return Finding::of_machine(what, error);
+    }
+    Finding::new(
+        format!("{what}: {error}"),
+        "a program that can be run",
+        "the command is misspelt, or names a file that is no program.",
+    )
+}
+
 /// The address in a line `[LISTENING] ADDR:PORT …`, as one can connect to it.
 fn announced(line: &str) -> Result<SocketAddr, Finding> {
     let word = line.split_whitespace().nth(1).unwrap_or_default();
@@ -348,6 +354,26 @@ fn announced(line: &str) -> Result<SocketAddr, Finding> {
         address.set_ip(any);
     }
     Ok(address)
+}
+
+/// Waits for the end of a process; returns what it printed.
+fn finish(process: &Process) -> Result<Ended, Finding> {
+    let until = Deadline::after(ANSWER_TIME);
+    let status = loop {
+        if let Some(status) = process.wait(Deadline::after(LOOK_TIME)) {
+            break status;
+        }
+        let line = announced_so_far(process);
+        if line.is_some() || until.is_over() {
+            return Err(still_running(line));
+        }
+    };
+    // Whatever it started itself may keep the pipes open.
+    process.kill();
+    process.wait_for_end(until);
+    let text = |stream| process.excerpt(stream).into_bytes();
+    let (stdout, stderr) = (text(Stream::Stdout), text(Stream::Stderr));
+    Ok(Ended { status, stdout, stderr })
 }
 
 fn announced_so_far(process: &Process) -> Option<String> {

@@ -1,0 +1,162 @@
+//! Builds a student's program with cargo.
+
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use first_socket::errors::Error;
+use harness::{Child, Deadline, NoLine, Stream};
+use serde_json::Value;
+
+use crate::task::Task;
+use crate::tree::Tree;
+
+/// How many bytes of what cargo prints wait to be looked at.
+const ROOM: usize = 16 * 1024 * 1024;
+
+/// How often we look whether the build is given up.
+const LOOK_TIME: Duration = Duration::from_millis(50);
+
+/// How many lines of a compiler's error are shown.
+const SHOWN: usize = 24;
+
+/// What came of a build.
+#[derive(Debug)]
+pub enum Built {
+    /// The program.
+    Program(PathBuf),
+    /// The compiler's first error, short.
+    Broken(String),
+    /// It was given up; nothing of it runs any longer.
+    GivenUp,
+}
+
+/// Builds the program of a task.
+///
+/// # Errors
+/// When cargo cannot be started.
+pub fn compile(
+    tree: &Tree,
+    task: Task,
+    given_up: &dyn Fn() -> bool,
+) -> Result<Built, Error> {
+    let cargo = Child::start(command(tree, task), ROOM).map_err(|error| {
+        let advice = "Is Rust installed? `cargo --version` should say so.";
+        Error::new("cannot start cargo", &error, advice)
+    })?;
+    let (mut program, mut words) = (None, Vec::new());
+    loop {
+        // Dropping it ends cargo, and every compiler.
+        if given_up() {
+            return Ok(Built::GivenUp);
+        }
+        match cargo.next_of_either(Deadline::after(LOOK_TIME)) {
+            Ok((Stream::Stdout, line)) => {
+                program = executable(&line, task).or(program);
+            }
+            Ok((Stream::Stderr, line)) => words.push(line),
+            Err(NoLine::Silence) => {}
+            Err(NoLine::Ended | NoLine::Flood) => break,
+        }
+    }
+    let broken = || Built::Broken(first_error(&words));
+    Ok(program.map_or_else(broken, Built::Program))
+}
+
+fn command(tree: &Tree, task: Task) -> Command {
+    let mut command = Command::new(cargo_program());
+    command.args(["build", "-q", "--color=never"]);
+    // Errors as a student knows them on stderr, all else as JSON on stdout.
+    command.arg("--message-format=json-render-diagnostics");
+    command.args(task.selection());
+    command.current_dir(tree.path("")).stdin(Stdio::null());
+    command
+}
+
+/// Cargo says to what it runs which cargo it is.
+fn cargo_program() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Where the program is, if this line of cargo's messages says so:
+/// <https://doc.rust-lang.org/cargo/reference/external-tools.html>.
+fn executable(line: &str, task: Task) -> Option<PathBuf> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    if line["target"]["name"] != task.name() {
+        return None;
+    }
+    line["executable"].as_str().map(PathBuf::from)
+}
+
+/// The first error among the words of cargo, or all of them if there is none.
+fn first_error(words: &[String]) -> String {
+    let first = words.iter().position(|line| line.starts_with("error"));
+    let lines: Vec<&str> = words[first.unwrap_or(0)..]
+        .iter()
+        .map(String::as_str)
+        .take_while(|line| first.is_none() || !line.is_empty())
+        .collect();
+    let mut text = lines[..lines.len().min(SHOWN)].join("\n");
+    if lines.len() > SHOWN {
+        text.push_str("\n…");
+    }
+    let errors = words.iter().filter(|line| line.starts_with("error"));
+    // Cargo's own last line counts itself as one.
+    let more = errors.count().saturating_sub(2);
+    if more > 0 {
+        let _ = write!(text, "\n\nand {more} more, which may go with it");
+    }
+    text
+}
+
+/// The build did not bring a program.
+///
+/// # Errors
+/// Always: it is the cause.
+pub fn interrupted() -> Error {
+    let why = io::Error::other("Ctrl-C");
+    Error::new("nothing is checked", &why, "Start again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_first_error_is_shown_and_the_others_are_counted() {
+        let words = lines(
+            "warning: unused\n --> a\n\nerror[E0425]: no `now`\n --> b\n  |\n\n\
+             error: two\n\nerror: could not compile `ex02`",
+        );
+        let text = first_error(&words);
+        let rest = "and 1 more, which may go with it";
+        assert_eq!(
+            text,
+            format!("error[E0425]: no `now`\n --> b\n  |\n\n{rest}")
+        );
+    }
+
+    #[test]
+    fn words_that_are_no_error_are_shown_all_the_same() {
+        assert_eq!(first_error(&lines("killed\n\nbye")), "killed\n\nbye");
+        assert_eq!(first_error(&[]), "");
+    }
+
+    #[test]
+    fn the_program_is_the_one_of_the_task() {
+        let task: Task = "ex02".parse().unwrap();
+        let line = |name| {
+            format!(r#"{{"target":{{"name":"{name}"}},"executable":"/x/y"}}"#)
+        };
+        assert_eq!(executable(&line("ex02"), task), Some("/x/y".into()));
+        assert_eq!(executable(&line("ex03"), task), None);
+        assert_eq!(executable("nonsense", task), None);
+    }
+}

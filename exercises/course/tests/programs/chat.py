@@ -1,0 +1,53 @@
+import queue, socket, sys, threading
+
+room, lock = {}, threading.Lock()
+
+def tell(sender, text):
+    with lock:
+        for client, lines in list(room.items()):
+            if client is not sender:
+                try:
+                    lines.put_nowait(text.encode() + b"\n")
+                except queue.Full:
+                    del room[client]
+                    client.shutdown(socket.SHUT_RDWR)
+
+def write(client, lines):
+    try:
+        while line := lines.get():
+            client.sendall(line)
+    except OSError:
+        pass
+
+def read(client, name):
+    tell(client, f"* {name} came")
+    try:
+        with client.makefile("rb") as stream:
+            while (line := stream.readline(2000)).endswith(b"\n"):
+                text = line.rstrip(b"\r\n").decode("utf-8", "replace")
+                tell(client, f"{name} {text}")
+    except OSError:
+        pass
+    with lock:
+        lines = room.pop(client, None)
+    if lines:
+        lines.queue.clear()
+        lines.put(None)
+    tell(client, f"* {name} left")
+    try:
+        client.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+    client.close()
+
+port = int(sys.argv[1])
+with socket.create_server(("127.0.0.1", port), backlog=128) as server:
+    print("[LISTENING] %s:%d" % server.getsockname(), flush=True)
+    while True:
+        client, address = server.accept()
+        lines, name = queue.Queue(1000), "%s:%d" % address
+        with lock:
+            room[client] = lines
+        for job, rest in ((write, (lines,)), (read, (name,))):
+            threading.Thread(
+                target=job, args=(client, *rest), daemon=True).start()
