@@ -298,6 +298,18 @@ impl Client<'_> {
         }
     }
 
+    /// Hears until so many bytes have come, or more; they stay in `heard`.
+    pub(crate) fn hear(
+        &mut self,
+        count: usize,
+        until: Deadline,
+    ) -> Result<(), ReadEnd> {
+        while self.heard.len() < count {
+            self.listen(until)?;
+        }
+        Ok(())
+    }
+
     /// All that comes until the end, or until `until`, and how it ended.
     pub(crate) fn hear_out(&mut self, until: Deadline) -> (Vec<u8>, ReadEnd) {
         loop {

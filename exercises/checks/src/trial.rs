@@ -298,6 +298,11 @@ impl Process {
                 "print! instead of println!: a pipe gets the text only when \
                  the line ends.",
             ),
+            NoLine::Silence if self.excerpt(Stream::Stderr).contains(LISTENING) =>
+            (
+                "the line stands on stderr, not on stdout".to_owned(),
+                "eprintln! writes to stderr, println! to stdout.",
+            ),
             NoLine::Silence => (
                 format!("no such line in {START_TIME:?}"),
                 "the program waits for something else first, or does not say \
