@@ -239,6 +239,10 @@ fn hang_up(mut client: &TcpStream) -> io::Result<()> {
     if mistake("ex02_no_linger") {
         return Ok(());
     }
+    if mistake("ex02_reads_once") {
+        client.set_read_timeout(Some(STAY))?;
+        return client.read(&mut [0; 4096]).map(drop);
+    }
     if oddity("ex02_late") {
         thread::sleep(LATE);
     }
@@ -258,7 +262,7 @@ fn hang_up(mut client: &TcpStream) -> io::Result<()> {
         };
         room = room.saturating_sub(count);
         let is_full = room == 0 && wait != Some(GAP);
-        if count == 0 || is_full || mistake("ex02_reads_once") {
+        if count == 0 || is_full {
             return Ok(());
         }
     }

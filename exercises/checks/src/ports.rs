@@ -109,10 +109,11 @@ pub(crate) fn is_free(port: u16) -> bool {
 }
 
 /// Some ports are one for all, such as 8080: checks that run at the same time,
-/// in other processes too, take turns. Whose turn it is has the port of that
-/// number in UDP, which no program under test asks for.
+/// in other processes too, take turns. Whose turn it is has the port of half
+/// the number in UDP, which no program under test looks at.
 pub(crate) fn turn(trial: &Trial, port: u16) -> Result<UdpSocket, Finding> {
-    in_turn(trial, port, || UdpSocket::bind((Ipv4Addr::LOCALHOST, port)))
+    let half = port / 2;
+    in_turn(trial, half, || UdpSocket::bind((Ipv4Addr::LOCALHOST, half)))
 }
 
 /// Waits until a port can be had. The program gets this time back.
