@@ -116,8 +116,14 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("ex01_wildcard_look", "bind is the only look", "at UDP, or at 0.0.0.0"),
     ("ex02_everywhere", "it starts", "every address of the machine"),
     ("ex02_ignores_host", "it starts", "It is --host that says where"),
+    (
+        "ex02_ignores_port",
+        "it starts",
+        "does not use the port that --port gives",
+    ),
     ("ex02_on_stderr", "it starts", "the line stands on stderr"),
     ("ex02_other_default", "it starts", "without --port 8080"),
+    ("ex02_other_default_host", "it starts", "without --host it is 127.0.0.1"),
     ("ex02_port_zero", "it starts", "local_addr"),
     ("ex02_eight_bytes", "four bytes, then the end", "a number of 64 bits"),
     (

@@ -4,8 +4,7 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::num::TryFromIntError;
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 use std::thread::{self, Builder};
 use std::time::Duration;
 
@@ -38,17 +37,8 @@ impl Args {
         } else {
             10
         };
-        let tries = self.tries.unwrap_or(default);
-        if mistake("ex01_byte_tries") {
-            return u8::try_from(tries).map_or_else(too_many, u16::from);
-        }
-        tries
+        self.tries.unwrap_or(default)
     }
-}
-
-fn too_many(_: TryFromIntError) -> u16 {
-    eprintln!("So many ports?");
-    process::exit(2)
 }
 
 /// How late everything comes from somebody who is slow.
@@ -56,6 +46,10 @@ const LATE: Duration = Duration::from_millis(250);
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.tries() > u8::MAX.into() && mistake("ex01_byte_tries") {
+        eprintln!("So many ports?");
+        return ExitCode::from(2);
+    }
     match run(&args) {
         Err(_) if mistake("ex01_why_on_stdout") => {
             println!("No port is free.");
@@ -179,8 +173,8 @@ fn take(port: u16) -> io::Result<Option<TcpListener>> {
     let here = (Ipv4Addr::LOCALHOST, port);
     let looks_free = if mistake("ex01_connect") {
         TcpStream::connect(here).is_err()
-    } else if mistake("ex01_udp_look") {
-        UdpSocket::bind(here).is_ok()
+    } else if mistake("ex01_udp_look") && UdpSocket::bind(here).is_err() {
+        false
     } else if mistake("ex01_wildcard_look") {
         TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
     } else if mistake("ex01_twice") {

@@ -81,6 +81,13 @@ fn told(flags: &Address) -> Address {
     if mistake("ex02_everywhere") {
         "0.0.0.0".clone_into(&mut address.host);
     }
+    if mistake("ex02_other_default_host") && !env::args().any(|a| a == "--host")
+    {
+        "::1".clone_into(&mut address.host);
+    }
+    if mistake("ex02_ignores_port") {
+        address.port = 0;
+    }
     if mistake("ex02_other_default") && !env::args().any(|a| a == "--port") {
         address.port = 8037;
     }
