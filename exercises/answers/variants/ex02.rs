@@ -19,8 +19,8 @@ use first_socket::{events, net};
 /// How long a client may stay after the time is sent.
 const STAY: Duration = Duration::from_millis(500);
 
-/// Who says nothing for so long is done?
-const GAP: Duration = Duration::from_millis(300);
+/// Who has so much to say should be heard a little longer?
+const MUCH: usize = 1000;
 
 /// How late everything comes from somebody who is slow.
 const LATE: Duration = Duration::from_millis(250);
@@ -254,7 +254,7 @@ fn hang_up(mut client: &TcpStream) -> io::Result<()> {
         thread::sleep(LATE);
     }
     client.shutdown(Shutdown::Write)?;
-    let until = Instant::now() + STAY;
+    let mut until = Instant::now() + STAY;
     let mut room = 64 * 1024_usize;
     loop {
         let left = until.saturating_duration_since(Instant::now());
@@ -268,8 +268,10 @@ fn hang_up(mut client: &TcpStream) -> io::Result<()> {
             ended => ended.unwrap_or(0),
         };
         room = room.saturating_sub(count);
-        let is_full = room == 0 && wait != Some(GAP);
-        if count == 0 || is_full {
+        if count > MUCH && mistake("ex02_flood") {
+            (until, room) = (Instant::now() + 4 * STAY, MUCH);
+        }
+        if count == 0 || room == 0 {
             return Ok(());
         }
     }
@@ -280,9 +282,7 @@ fn patience(left: Duration) -> Option<Duration> {
     if mistake("ex02_endless_wait") || few_threads() {
         None
     } else if mistake("ex02_timeout_each") {
-        Some(Duration::from_secs(1))
-    } else if mistake("ex02_flood") {
-        Some(GAP)
+        Some(Duration::from_secs(3))
     } else {
         Some(left)
     }
