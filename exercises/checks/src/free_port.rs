@@ -402,18 +402,7 @@ fn last_port(trial: &Trial) -> Result<(), Finding> {
 
     release(other, u16::MAX);
     trial.note("port 65535 is free again");
-    let until = Deadline::after(ANSWER_TIME);
-    // Another program may have it for a moment: then it is tried again.
-    let mut failures = 0;
-    let taken = loop {
-        match takes(trial, (u16::MAX, DEFAULT_TRIES), u16::MAX) {
-            Err(_) if failures < RETRIES && !until.is_over() => {
-                failures += usize::from(is_free(u16::MAX));
-                thread::sleep(RETRY_TIME);
-            }
-            ended => break ended.map(drop),
-        }
-    };
+    let taken = takes_the_last(trial);
     // The next check takes its turn with this port.
     trial.forget();
     taken.map_err(|finding| {
@@ -422,6 +411,21 @@ fn last_port(trial: &Trial) -> Result<(), Finding> {
              it.",
         )
     })
+}
+
+/// Another program may have the port for a moment: then it is tried again.
+fn takes_the_last(trial: &Trial) -> Result<(), Finding> {
+    let until = Deadline::after(ANSWER_TIME);
+    let mut failures = 0;
+    loop {
+        match takes(trial, (u16::MAX, DEFAULT_TRIES), u16::MAX) {
+            Err(_) if failures < RETRIES && !until.is_over() => {
+                failures += usize::from(is_free(u16::MAX));
+                thread::sleep(RETRY_TIME);
+            }
+            ended => return ended.map(drop),
+        }
+    }
 }
 
 fn silent(trial: &Trial) -> Result<(), Finding> {

@@ -161,10 +161,7 @@ fn why_no_answer(bytes: &[u8], end: ReadEnd) -> &'static str {
         (0, ReadEnd::End) => {
             "the program closed the connection without an answer."
         }
-        (0, _) => {
-            "no answer came. Perhaps the program ended, or closed the \
-             connection over unread bytes: that is a reset."
-        }
+        (0, _) => "no answer came. Perhaps the program ended, or closed early.",
         (4, ReadEnd::Reset) => {
             "the program closed the connection while something that the \
              client had said was unread: that is a reset, and it can destroy \
@@ -221,8 +218,7 @@ fn why_far(answer: &Answer) -> &'static str {
     } else if near(big, since_1970) {
         "the seconds were counted from 1970. Add 2,208,988,800."
     } else if near(little, since_1970) {
-        "the bytes are in the wrong order, and the seconds were counted from \
-         1970."
+        "the bytes are in the wrong order, and counted from 1970."
     } else if away <= 40 * DAY && some(DAY) {
         "it is whole days away from now: perhaps a leap day is counted, or \
          forgotten. From 1900 to 1970 there are 17 of them, 2,208,988,800 s."
