@@ -102,7 +102,7 @@ fn stay(listeners: &mut Vec<TcpListener>) {
         return;
     }
     if mistake("ex01_nap") {
-        return thread::sleep(Duration::from_millis(1500));
+        return thread::sleep(Duration::from_millis(2500));
     }
     if mistake("ex01_dropped") {
         // The program goes on, so the port stays open?

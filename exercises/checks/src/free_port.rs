@@ -186,24 +186,34 @@ fn by_default(trial: &Trial) -> Result<(), Finding> {
 /// the client: its queue may be full.
 fn still_listens(server: &Server<'_>, time: Duration) -> Result<(), Finding> {
     let expected = "it keeps listening until it is stopped";
-    let ended = server.process.wait(Deadline::after(time));
-    if let Some(status) = ended {
+    let ended = |time| server.process.wait(Deadline::after(time));
+    let gone = |status| {
         let came = format!("the program ended: {status}");
-        return Err(Finding::new(came, expected, "").harm(
+        Err(Finding::new(came, expected, "").harm(
             "perhaps the program ends after the first client, or some time \
              after it has said where it listens.",
-        ));
+        ))
+    };
+    if let Some(status) = ended(time) {
+        return gone(status);
     }
     server.trial.note(format!("{time:?} later somebody connects"));
     match TcpStream::connect_timeout(&server.address, QUEUE_TIME) {
-        Err(error) if error.kind() != ErrorKind::TimedOut => Err(Finding::new(
-            format!("no connection: {error}"),
-            expected,
-            "the listener is gone, and the program runs. Perhaps it was \
-             dropped: the listener is the port.",
-        )),
+        Err(error) if error.kind() != ErrorKind::TimedOut => {
+            // A listener is gone a moment before its program is.
+            ended(LONGER).map_or_else(|| Err(listener_gone(&error)), gone)
+        }
         _ => Ok(()),
     }
+}
+
+fn listener_gone(error: &std::io::Error) -> Finding {
+    Finding::new(
+        format!("no connection: {error}"),
+        "it keeps listening until it is stopped",
+        "the listener is gone, and the program runs. Perhaps it was dropped: \
+         the listener is the port.",
+    )
 }
 
 /// None of these ports of the block belongs to the program.
