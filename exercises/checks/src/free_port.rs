@@ -201,7 +201,7 @@ fn still_listens(server: &Server<'_>, time: Duration) -> Result<(), Finding> {
     match TcpStream::connect_timeout(&server.address, QUEUE_TIME) {
         Err(error) if error.kind() != ErrorKind::TimedOut => {
             // A listener is gone a moment before its program is.
-            ended(LONGER).map_or_else(|| Err(listener_gone(&error)), gone)
+            ended(ANSWER_TIME).map_or_else(|| Err(listener_gone(&error)), gone)
         }
         _ => Ok(()),
     }
