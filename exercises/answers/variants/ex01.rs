@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, reason = "a mistake")]
 
 use std::io::{self, ErrorKind, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;
 use std::thread::{self, Builder};
 use std::time::Duration;
@@ -16,15 +16,53 @@ use socket2::{Domain, Socket, Type};
 /// Listens on the first free port at or after P
 #[derive(Parser)]
 struct Args {
-    #[arg(long, default_value_t = 8080)]
-    from: u16,
+    #[arg(long)]
+    from: Option<u16>,
 
-    #[arg(long, default_value_t = 10)]
-    tries: u16,
+    #[arg(long)]
+    tries: Option<u16>,
 }
 
+impl Args {
+    fn from(&self) -> u16 {
+        let default = if mistake("ex01_other_default") { 8000 } else { 8080 };
+        self.from.unwrap_or(default)
+    }
+
+    fn tries(&self) -> u16 {
+        let default = if mistake("ex01_eleven") {
+            11
+        } else if mistake("ex01_five") {
+            5
+        } else {
+            10
+        };
+        self.tries.unwrap_or(default)
+    }
+}
+
+/// How late everything comes from somebody who is slow.
+const LATE: Duration = Duration::from_millis(250);
+
 fn main() -> ExitCode {
-    errors::exit_code(run(&Args::parse()))
+    let args = Args::parse();
+    if args.tries() > u8::MAX.into() && mistake("ex01_byte_tries") {
+        eprintln!("So many ports?");
+        return ExitCode::from(2);
+    }
+    match run(&args) {
+        Err(_) if mistake("ex01_why_on_stdout") => {
+            println!("No port is free.");
+            ExitCode::FAILURE
+        }
+        Err(_) if mistake("ex01_debug") => {
+            // What Rust prints for fn main() -> io::Result<()>.
+            let error = bind(args.from()).expect_err("it is taken");
+            eprintln!("Error: {error:?}");
+            ExitCode::FAILURE
+        }
+        ended => errors::exit_code(ended),
+    }
 }
 
 fn run(args: &Args) -> Result<(), Error> {
@@ -39,15 +77,32 @@ fn run(args: &Args) -> Result<(), Error> {
     if mistake("ex01_panics_at_the_end") {
         listeners.first().expect("no port is free");
     }
+    if listeners.is_empty() && mistake("ex01_listens_to_nothing") {
+        announce(args.from());
+    }
     let taken = || no_port(&ErrorKind::AddrInUse.into());
     let first = listeners.first().ok_or_else(taken)?;
     let mut bound = first.local_addr().map_err(|e| no_port(&e))?;
     if mistake("ex01_prints_p") {
-        bound.set_port(args.from);
+        bound.set_port(args.from());
     }
     announce(bound.port());
+    stay(&mut listeners);
+    Ok(())
+}
+
+/// Until somebody stops us.
+fn stay(listeners: &mut Vec<TcpListener>) {
+    let first = &listeners[0];
     if oddity("ex01_accepts") {
         greet(first);
+    }
+    if mistake("ex01_one_visit") {
+        let _ = first.accept();
+        return;
+    }
+    if mistake("ex01_nap") {
+        return thread::sleep(Duration::from_millis(2500));
     }
     if mistake("ex01_dropped") {
         // The program goes on, so the port stays open?
@@ -60,23 +115,28 @@ fn run(args: &Args) -> Result<(), Error> {
 
 /// The ports to try.
 fn ports(args: &Args) -> Vec<u16> {
+    let (from, tries) = (args.from(), args.tries());
     let tries = if mistake("ex01_one_less") {
-        args.tries - 1
+        tries - 1
     } else if mistake("ex01_one_more") {
-        args.tries + 1
+        tries + 1
     } else {
-        args.tries
+        tries
     };
+    let step = if mistake("ex01_two_steps") { 2 } else { 1 };
     let port = |i| {
         if mistake("ex01_overflow") {
-            return Some(args.from + i);
+            return Some(from + i);
         }
-        args.from.checked_add(i)
+        if mistake("ex01_wraps") {
+            return Some(from.wrapping_add(i));
+        }
+        from.checked_add(step * i)
     };
     let mut ports: Vec<u16> = (0..tries).map_while(port).collect();
     if mistake("ex01_any_port") {
         // The system finds a free port at once.
-        ports = vec![args.from, 0];
+        ports = vec![from, 0];
     }
     if mistake("ex01_not_the_last") {
         ports.retain(|port| *port < u16::MAX);
@@ -110,29 +170,40 @@ fn listen(ports: &[u16]) -> io::Result<Vec<TcpListener>> {
 
 /// A listener, or none if the port is taken.
 fn take(port: u16) -> io::Result<Option<TcpListener>> {
+    let here = (Ipv4Addr::LOCALHOST, port);
     let looks_free = if mistake("ex01_connect") {
-        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()
-    } else if mistake("ex01_probe") {
+        TcpStream::connect(here).is_err()
+    } else if mistake("ex01_udp_look") && UdpSocket::bind(here).is_err() {
+        false
+    } else if mistake("ex01_wildcard_look") {
+        TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+    } else if mistake("ex01_twice") {
         bind(port).is_ok()
+    } else if mistake("ex01_probe") {
+        let is_free = bind(port).is_ok();
+        // Time enough for somebody else, on a busy machine, too.
+        thread::sleep(Duration::from_millis(1));
+        is_free
+    } else if mistake("ex01_gives_up") {
+        true
     } else {
         return Ok(bind(port).ok());
     };
-    if !looks_free {
-        return Ok(None);
-    }
-    // Time enough for somebody else, on a busy machine, too.
-    thread::sleep(Duration::from_millis(1));
-    bind(port).map(Some)
+    if looks_free { bind(port).map(Some) } else { Ok(None) }
 }
 
 fn bind(port: u16) -> io::Result<TcpListener> {
     if mistake("ex01_wildcard_hidden") {
         return TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
     }
+    if oddity("ex01_late") {
+        thread::sleep(LATE);
+        return bind_in_steps(port, 0);
+    }
     if oddity("ex01_steps") {
         // Three calls, without SO_REUSEADDR, in a thread of their own.
         return thread::scope(|scope| {
-            let steps = move || bind_in_steps(port);
+            let steps = move || bind_in_steps(port, 16);
             let joined = Builder::new().spawn_scoped(scope, steps)?.join();
             joined.unwrap_or_else(|_| Err(ErrorKind::Other.into()))
         });
@@ -140,12 +211,12 @@ fn bind(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))
 }
 
-fn bind_in_steps(port: u16) -> io::Result<TcpListener> {
+fn bind_in_steps(port: u16, backlog: i32) -> io::Result<TcpListener> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&address.into())?;
     // Another program with the same port could be ahead of us here.
-    socket.listen(16)?;
+    socket.listen(backlog)?;
     Ok(socket.into())
 }
 
@@ -155,6 +226,10 @@ fn announce(port: u16) {
             let _ = io::stdout().write_all(&[byte]);
             let _ = io::stdout().flush();
         }
+        return;
+    }
+    if mistake("ex01_on_stderr") {
+        eprintln!("[LISTENING] 127.0.0.1:{port}");
         return;
     }
     println!("[LISTENING] 127.0.0.1:{port}");

@@ -305,12 +305,22 @@ impl Client<'_> {
         count: usize,
         until: Deadline,
     ) -> Result<Vec<u8>, (Vec<u8>, ReadEnd)> {
-        while self.heard.len() < count {
-            if let Err(end) = self.listen(until) {
-                return Err((std::mem::take(&mut self.heard), end));
-            }
+        match self.hear(count, until) {
+            Ok(()) => Ok(self.heard.drain(..count).collect()),
+            Err(end) => Err((std::mem::take(&mut self.heard), end)),
         }
-        Ok(self.heard.drain(..count).collect())
+    }
+
+    /// Hears until so many bytes have come, or more; they stay in `heard`.
+    pub(crate) fn hear(
+        &mut self,
+        count: usize,
+        until: Deadline,
+    ) -> Result<(), ReadEnd> {
+        while self.heard.len() < count {
+            self.listen(until)?;
+        }
+        Ok(())
     }
 
     /// All that comes until the end, or until `until`, and how it ended.

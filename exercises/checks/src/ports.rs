@@ -1,22 +1,28 @@
 //! Ports with known numbers, which no other check takes meanwhile.
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use harness::hold_port;
+use harness::{Deadline, hold_port};
 use socket2::Socket;
 
 use crate::finding::Finding;
+use crate::trial::Trial;
 
 /// How many ports a block has, with the one that locks it.
 pub(crate) const BLOCK: u16 = 40;
 
 /// Below the ports that systems give to outgoing connections and to port 0.
 const FROM: Range<u16> = 10_000..32_000;
+
+/// How often we look whether a port is free that all want, and how long.
+const TURN_TIME: Duration = Duration::from_millis(20);
+const LONGEST_TURN: Duration = Duration::from_secs(40);
 
 /// How many blocks are tried before we give up.
 const TRIES: usize = 200;
@@ -95,4 +101,39 @@ pub(crate) fn release<T>(holder: T, port: u16) {
             thread::sleep(PAUSE);
         }
     });
+}
+
+/// Whether somebody could bind the port just now.
+pub(crate) fn is_free(port: u16) -> bool {
+    without_children(|| hold_port(port).is_ok())
+}
+
+/// Some ports are one for all, such as 8080: checks that run at the same time,
+/// in other processes too, take turns. Whose turn it is has the port of half
+/// the number in UDP, which no program under test looks at.
+pub(crate) fn turn(trial: &Trial, port: u16) -> Result<UdpSocket, Finding> {
+    let half = port / 2;
+    in_turn(trial, half, || UdpSocket::bind((Ipv4Addr::LOCALHOST, half)))
+}
+
+/// Waits until a port can be had. The program gets this time back.
+pub(crate) fn in_turn<T>(
+    trial: &Trial,
+    port: u16,
+    mut bind: impl FnMut() -> io::Result<T>,
+) -> Result<T, Finding> {
+    let until = Deadline::after(LONGEST_TURN);
+    loop {
+        match bind() {
+            Ok(socket) => return Ok(socket),
+            Err(_) if !until.is_over() => {
+                trial.grant(TURN_TIME);
+                thread::sleep(TURN_TIME);
+            }
+            Err(error) => {
+                let what = format!("port {port}");
+                return Err(Finding::of_machine(&what, &error));
+            }
+        }
+    }
 }

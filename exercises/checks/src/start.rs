@@ -1,10 +1,20 @@
 //! The first rung, which all exercises but the first share.
 
+use std::net::{
+    IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream,
+};
+
 use harness::Deadline;
 
 use crate::finding::Finding;
-use crate::ports::Block;
-use crate::trial::{START_TIME, Trial};
+use crate::ports::{Block, is_free, turn};
+use crate::trial::{ANSWER_TIME, START_TIME, Server, Trial};
+
+/// The port of a program that is not told one.
+const DEFAULT_PORT: u16 = 8080;
+
+/// Others may take a port that all know, at just that moment.
+const DEFAULT_TRIES: usize = 3;
 
 /// Starts the program twice at once: on a port that the system picks, and on
 /// one that we name. Somebody can connect to both.
@@ -29,5 +39,92 @@ pub(crate) fn it_starts(trial: &Trial, args: &[&str]) -> Result<(), Finding> {
         ));
     }
     named.connect("B")?;
+    Ok(())
+}
+
+/// Starts the program where `--host` says: it listens there, and nowhere else.
+pub(crate) fn on_hosts(trial: &Trial, args: &[&str]) -> Result<(), Finding> {
+    let hosts: [IpAddr; 2] =
+        [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    for host in hosts {
+        // Not every machine has IPv6.
+        if TcpListener::bind((host, 0)).is_ok() {
+            on_host(trial, args, host)?;
+        }
+    }
+    Ok(())
+}
+
+fn on_host(trial: &Trial, args: &[&str], host: IpAddr) -> Result<(), Finding> {
+    let name = host.to_string();
+    trial.note(format!("started with --host {name} --port 0"));
+    let args = [&["--host", &name, "--port", "0"], args].concat();
+    let server = trial.start(&args).map_err(|finding| {
+        finding.meaning(
+            "the program does not understand this --host. Perhaps it puts \
+             host and port together as text: there an IPv6 address stands in \
+             brackets, [::1]:0. The pair (host, port) needs none.",
+        )
+    })?;
+    if server.address.ip() != host {
+        return Err(Finding::new(
+            format!("[LISTENING] {}", server.address),
+            format!("[LISTENING] {}", SocketAddr::new(host, 0))
+                .replace(":0", ":PORT"),
+            "the program listens on an address of its own choice. It is \
+             --host that says where.",
+        ));
+    }
+    server.connect("C")?;
+    nowhere_else(&server)
+}
+
+/// A server that listens on 127.0.0.1, or on `::1`, cannot be reached at
+/// another address.
+pub(crate) fn nowhere_else(server: &Server<'_>) -> Result<(), Finding> {
+    let others: [IpAddr; 2] =
+        [Ipv4Addr::new(127, 0, 0, 2).into(), Ipv6Addr::LOCALHOST.into()];
+    for other in others.into_iter().filter(|ip| *ip != server.address.ip()) {
+        let elsewhere = SocketAddr::new(other, server.address.port());
+        server.trial.note(format!("somebody tries to connect to {elsewhere}"));
+        if TcpStream::connect_timeout(&elsewhere, ANSWER_TIME).is_ok() {
+            return Err(Finding::new(
+                format!("a connection at {elsewhere}"),
+                format!("none: it listens on {} alone", server.address.ip()),
+                "perhaps the program binds 0.0.0.0, or [::], that is every \
+                 address of the machine: the whole network can connect.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Starts the program without `--host` and `--port`.
+pub(crate) fn by_default(trial: &Trial, args: &[&str]) -> Result<(), Finding> {
+    let _turn = turn(trial, DEFAULT_PORT)?;
+    let expected = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT));
+    for _ in 0..DEFAULT_TRIES {
+        // Another program has it: then there is nothing to see.
+        if !is_free(DEFAULT_PORT) {
+            return Ok(());
+        }
+        trial.note("started without --host and --port");
+        let process = trial.spawn(args)?;
+        let until = Deadline::after(START_TIME);
+        let server = trial.await_listening(process.clone(), until);
+        process.kill();
+        let came = match server {
+            Ok(server) if server.address == expected => return Ok(()),
+            Ok(server) => format!("[LISTENING] {}", server.address),
+            Err(finding) => finding.came,
+        };
+        if is_free(DEFAULT_PORT) {
+            return Err(Finding::new(
+                came,
+                format!("[LISTENING] {expected}"),
+                "without --host it is 127.0.0.1, without --port 8080.",
+            ));
+        }
+    }
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(crate) const START_TIME: Duration = Duration::from_secs(8);
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(5);
 
 /// How the line begins that says where a program listens.
-const LISTENING: &str = "[LISTENING]";
+pub(crate) const LISTENING: &str = "[LISTENING]";
 
 /// How often we look whether a program has ended, or printed a line.
 const LOOK_TIME: Duration = Duration::from_millis(5);
@@ -291,6 +291,14 @@ impl Process {
                 "print! instead of println!: a pipe gets the text only when \
                  the line ends.",
             ),
+            NoLine::Silence
+                if self.excerpt(Stream::Stderr).contains(LISTENING) =>
+            {
+                (
+                    "the line stands on stderr, not on stdout".to_owned(),
+                    "eprintln! writes to stderr, println! to stdout.",
+                )
+            }
             NoLine::Silence => (
                 format!("no such line in {START_TIME:?}"),
                 "the program waits for something else first, or does not say \
@@ -365,7 +373,11 @@ fn finish(process: &Process) -> Result<Ended, Finding> {
         }
         let line = announced_so_far(process);
         if line.is_some() || until.is_over() {
-            return Err(still_running(line));
+            // It may end just after it has said so.
+            match process.wait(Deadline::after(LOOK_TIME * 20)) {
+                Some(status) => break status,
+                None => return Err(still_running(line)),
+            }
         }
     };
     // Whatever it started itself may keep the pipes open.
