@@ -11,11 +11,15 @@
 //! - `free_port` … `gopher` hold the rungs of one exercise each.
 
 mod chat;
+mod chat_bad;
+mod chat_crowd;
+mod chat_room;
 mod client;
 mod finding;
 mod free_port;
 mod gopher;
 mod ladder;
+mod memory;
 mod ports;
 mod start;
 #[cfg(target_os = "linux")]

@@ -1,5 +1,7 @@
 //! The first rung, which all exercises but the first share.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+
 use harness::Deadline;
 
 use crate::finding::Finding;
@@ -29,5 +31,32 @@ pub(crate) fn it_starts(trial: &Trial, args: &[&str]) -> Result<(), Finding> {
         ));
     }
     named.connect("B")?;
+    Ok(())
+}
+
+/// Starts the program on each address that `--host` may say; without IPv6 on
+/// this machine, on one.
+pub(crate) fn it_obeys_host(
+    trial: &Trial,
+    args: &[&str],
+) -> Result<(), Finding> {
+    let hosts =
+        [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+    let known = |host: &IpAddr| TcpListener::bind((*host, 0)).is_ok();
+    for host in hosts.into_iter().filter(known) {
+        let host = host.to_string();
+        trial.note(format!("started with --host {host} --port 0"));
+        let flags = ["--host", &host, "--port", "0"];
+        let server = trial.start(&[&flags, args].concat())?;
+        if server.address.ip().to_string() != host {
+            return Err(Finding::new(
+                format!("with --host {host}: [LISTENING] {}", server.address),
+                format!("[LISTENING] with the address {host}"),
+                "the program does not listen on the address that --host \
+                 gives, or prints another one than it has.",
+            ));
+        }
+        server.connect("C")?;
+    }
     Ok(())
 }
