@@ -81,6 +81,9 @@ fn pool() -> usize {
     }
 }
 
+/// How many clients are in the room, or on their way.
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
+
 /// How many clients the room holds.
 fn room_for() -> usize {
     if mistake("ex03_room_for_49") {
@@ -103,10 +106,11 @@ fn accept(shared: &Arc<(TcpListener, Room)>) {
         if mistake("ex03_255_clients") && served > u8::MAX.into() {
             continue;
         }
-        if lock(&shared.1).len() >= room_for() {
+        if INSIDE.load(SeqCst) >= room_for() {
             let _ = (&stream).write_all(b"The room is full.\n");
             continue;
         }
+        INSIDE.fetch_add(1, SeqCst);
         if mistake("ex03_reset_ends_server") && stream.peer_addr().is_err() {
             return;
         }
@@ -121,7 +125,10 @@ fn accept(shared: &Arc<(TcpListener, Room)>) {
             let _ = visit(&shared.1, &stream, peer);
         } else {
             let shared = Arc::clone(shared);
-            let visit = move || visit(&shared.1, &stream, peer);
+            let visit = move || {
+                let _ = visit(&shared.1, &stream, peer);
+                INSIDE.fetch_sub(1, SeqCst);
+            };
             let _ = Builder::new().spawn(visit);
         }
     }
@@ -144,7 +151,6 @@ fn visit(room: &Room, stream: &TcpStream, peer: SocketAddr) -> io::Result<()> {
             thread::sleep(Duration::from_millis(20));
         }
     }
-    let _ = stream.shutdown(Shutdown::Both);
     let here = lock(room).iter().any(|seat| seat.peer == peer);
     leave(room, peer, ended.is_ok());
     if !mistake("ex03_no_left")
@@ -153,6 +159,7 @@ fn visit(room: &Room, stream: &TcpStream, peer: SocketAddr) -> io::Result<()> {
     {
         tell(room, peer, "*", format!("{peer} left").as_bytes());
     }
+    let _ = stream.shutdown(Shutdown::Both);
     ended
 }
 
@@ -243,11 +250,10 @@ fn read_lines(
     peer: SocketAddr,
 ) -> io::Result<()> {
     let (mut begun, mut chunk) = (Vec::new(), [0; 1024]);
-    let short = ["ex03_silence_ends", "ex03_half_times_out"];
-    if short.into_iter().any(started_as) {
+    if mistake("ex03_silence_ends") || started_as("ex03_half_times_out") {
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;
     }
-    while is_short_enough(&mut begun) {
+    while is_short_enough(&begun) {
         let count = match stream.read(&mut chunk) {
             Err(error)
                 if mistake("ex03_half_times_out") && timed_out(&error) =>
@@ -270,13 +276,17 @@ fn read_lines(
             continue;
         }
         if mistake("ex03_lossy_chunks") {
-            // Each piece for itself; a character is cut in two for certain.
-            let texts = news.chunks(1).map(String::from_utf8_lossy);
-            begun.extend(texts.collect::<String>().bytes());
+            // Each read for itself, though it may cut a character in two.
+            begun.extend(String::from_utf8_lossy(news).bytes());
         } else {
             begun.extend_from_slice(news);
         }
-        if mistake("ex03_endless_read_until") && !news.contains(&b'\n') {
+        if mistake("ex03_mute_after_long") && begun.len() > LONGEST {
+            // Until its end, which is never looked for again.
+            begun.truncate(LONGEST + 1);
+            continue;
+        }
+        if started_as("ex03_endless_read_until") && !news.contains(&b'\n') {
             continue;
         }
         if !say_lines(room, peer, &mut begun) {
@@ -291,20 +301,16 @@ fn timed_out(error: &io::Error) -> bool {
 }
 
 /// Whether what has begun can become a line. If not, its sender goes.
-fn is_short_enough(begun: &mut Vec<u8>) -> bool {
+fn is_short_enough(begun: &[u8]) -> bool {
     if begun.len() <= LONGEST {
-        return true;
-    }
-    if mistake("ex03_mute_after_long") {
-        // And the next one, and the next one.
-        begun.truncate(LONGEST + 1);
-        begun.retain(|byte| *byte != b'\n');
         return true;
     }
     if oddity("ex03_closes_late") {
         thread::sleep(Duration::from_secs(4));
     }
-    mistake("ex03_endless_line") || mistake("ex03_endless_read_until")
+    started_as("ex03_mute_after_long")
+        || mistake("ex03_endless_line")
+        || mistake("ex03_endless_read_until")
 }
 
 /// Takes the lines that are whole. Returns whether the client stays.

@@ -29,6 +29,18 @@ const CROWD_TIME: Duration = Duration::from_secs(2);
 const NEXT: usize = 45;
 const TIMES: usize = 5;
 
+/// So many come at once, and the next ones a moment later, or when the others
+/// hear of these: a short queue for `accept` is not wrong, and when it is full
+/// each further one waits for a second (RFC 6298, section 2.1).
+const GROUP: usize = 4;
+const GROUP_TIME: Duration = Duration::from_millis(40);
+
+/// The same for the crowd, who come one after the other.
+const NEWS_TIME: Duration = Duration::from_millis(10);
+
+/// For each time that others have come, the rung may take so much longer.
+const MORE_TIME: Duration = Duration::from_secs(1);
+
 /// What it means when nobody more comes in.
 const FULL: &str = "many clients had been served, and no more come in, though \
                     others have left. Perhaps clients are counted and never \
@@ -38,9 +50,15 @@ const FULL: &str = "many clients had been served, and no more come in, though \
 pub(crate) fn crowd(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let names = (1..=CROWD).map(|nth| format!("client {nth}"));
-    let clients: Result<Vec<_>, _> =
-        names.map(|name| server.connect(&name)).collect();
-    let mut clients = clients?;
+    let mut clients: Vec<Client<'_>> = Vec::new();
+    for name in names {
+        let client = server.connect(&name)?;
+        let mut news = HashSet::from([client.address]);
+        if let Some(first) = clients.first_mut() {
+            let _ = hears_of(first, &mut news, Deadline::after(NEWS_TIME));
+        }
+        clients.push(client);
+    }
     all_hear_the_first(&mut clients)?;
     let addresses: Vec<_> =
         clients.iter().map(|client| client.address.to_string()).collect();
@@ -227,6 +245,7 @@ fn others_come<'t>(
             let came = format!("{}, after some {all} clients", finding.came);
             Finding { came, ..finding }
         })?;
+        server.trial.grant(MORE_TIME);
     }
     gone(present, a, b)?;
     introduce(a, b)
@@ -268,6 +287,9 @@ fn come<'t>(
             to_a.insert(guest.address);
             to_b.insert(guest.address);
             guests.push(guest);
+            if guests.len().is_multiple_of(GROUP) {
+                let _ = hears_of(a, &mut to_a, Deadline::after(GROUP_TIME));
+            }
         }
         let again = soon_again().min(until);
         let ends = [

@@ -217,7 +217,7 @@ pub(crate) fn join<'t>(
     loop {
         let mut client = server.connect(name)?;
         let met = introduce(witness, &mut client)
-            .and_then(|()| introduce(&mut client, witness));
+            .and_then(|()| talk(&mut client, witness));
         match met {
             Err(_) if !until.is_over() && client.has_ended() => {
                 client.note(format!("the server closes it; {name} asks again"));
@@ -226,6 +226,16 @@ pub(crate) fn join<'t>(
             met => return met.map(|()| client),
         }
     }
+}
+
+/// `sender` says a line, and `listener` hears it: both are in the room.
+pub(crate) fn talk(
+    sender: &mut Client<'_>,
+    listener: &mut Client<'_>,
+) -> Result<(), Finding> {
+    let text = format!("{} speaks to {}", sender.name(), listener.name());
+    sender.send(format!("{text}\n"))?;
+    hears_at_all(listener, sender, &text, soon()).map(drop).map_err(Into::into)
 }
 
 /// `sender` says a line until `listener` hears it, and then another one, which

@@ -13,6 +13,12 @@ use crate::trial::{ANSWER_TIME, Server, Trial};
 /// server has a look at them.
 pub(crate) const BROKEN: usize = 50;
 
+/// After so many there is a moment in which the server can accept them. Its
+/// queue may be short, and when it is full each further one waits for a second
+/// (RFC 6298, section 2.1).
+const AT_ONCE: usize = 4;
+const MOMENT: Duration = Duration::from_millis(10);
+
 /// What a flood is made of.
 const FLOOD: &[u8] = &[b'x'; 64 * 1024];
 
@@ -85,7 +91,10 @@ impl Server<'_> {
         self.trial.note(format!(
             "{count} clients break off (reset) as soon as they are connected"
         ));
-        for _ in 0..count {
+        for nth in 1..=count {
+            if nth % AT_ONCE == 0 {
+                std::thread::sleep(MOMENT);
+            }
             let client = TcpStream::connect_timeout(&self.address, ANSWER_TIME);
             match client {
                 Ok(connection) => harness::peer::reset(connection),
@@ -257,8 +266,8 @@ impl Client<'_> {
     /// before is forgotten.
     pub(crate) fn has_ended(&mut self) -> bool {
         /// The end may be right behind the last words.
-        const MOMENT: Duration = Duration::from_millis(20);
-        let (_, end) = self.hear_out(Deadline::after(MOMENT));
+        const A_WHILE: Duration = Duration::from_millis(20);
+        let (_, end) = self.hear_out(Deadline::after(A_WHILE));
         matches!(end, ReadEnd::End | ReadEnd::Reset)
     }
 
