@@ -56,8 +56,17 @@ fn run(args: &Args) -> Result<(), Error> {
     if mistake("ex03_ignores_host") {
         "127.0.0.1".clone_into(&mut address.host);
     }
+    if mistake("ex03_ignores_port") {
+        address.port = 0;
+    }
     let (listener, bound) = net::listen(&address)?;
-    events::listening(bound);
+    if mistake("ex03_prints_port_asked") {
+        println!("[LISTENING] {}", args.address);
+    } else if mistake("ex03_no_brackets") {
+        println!("[LISTENING] {}:{}", bound.ip(), bound.port());
+    } else {
+        events::listening(bound);
+    }
     let shared = Arc::new((listener, Room::default()));
     for _ in 1..pool() {
         let shared = Arc::clone(&shared);
