@@ -93,6 +93,18 @@ fn pool() -> usize {
 /// How many clients are in the room, or on their way.
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
 
+/// Whether somebody new is turned away.
+fn is_refused(mut stream: &TcpStream, served: usize) -> bool {
+    if mistake("ex03_255_clients") && served > u8::MAX.into() {
+        return true;
+    }
+    let full = INSIDE.load(SeqCst) >= room_for();
+    full && {
+        let _ = stream.write_all(b"The room is full.\n");
+        true
+    }
+}
+
 /// How many clients the room holds.
 fn room_for() -> usize {
     if mistake("ex03_room_for_49") {
@@ -112,11 +124,7 @@ fn accept(shared: &Arc<(TcpListener, Room)>) {
             continue;
         };
         served += 1;
-        if mistake("ex03_255_clients") && served > u8::MAX.into() {
-            continue;
-        }
-        if INSIDE.load(SeqCst) >= room_for() {
-            let _ = (&stream).write_all(b"The room is full.\n");
+        if is_refused(&stream, served) {
             continue;
         }
         INSIDE.fetch_add(1, SeqCst);
@@ -284,25 +292,27 @@ fn read_lines(
             say(room, peer, news.trim_ascii_end());
             continue;
         }
-        if mistake("ex03_lossy_chunks") {
-            // Each read for itself, though it may cut a character in two.
-            begun.extend(String::from_utf8_lossy(news).bytes());
-        } else {
-            begun.extend_from_slice(news);
-        }
-        if mistake("ex03_mute_after_long") && begun.len() > LONGEST {
-            // Until its end, which is never looked for again.
-            begun.truncate(LONGEST + 1);
-            continue;
-        }
-        if started_as("ex03_endless_read_until") && !news.contains(&b'\n') {
-            continue;
-        }
-        if !say_lines(room, peer, &mut begun) {
+        if collect(news, &mut begun) && !say_lines(room, peer, &mut begun) {
             break;
         }
     }
     Ok(())
+}
+
+/// Adds what has come. Returns whether there may be a line in it.
+fn collect(news: &[u8], begun: &mut Vec<u8>) -> bool {
+    if mistake("ex03_lossy_chunks") {
+        // Each read for itself, though it may cut a character in two.
+        begun.extend(String::from_utf8_lossy(news).bytes());
+    } else {
+        begun.extend_from_slice(news);
+    }
+    if mistake("ex03_mute_after_long") && begun.len() > LONGEST {
+        // Until its end, which is never looked for again.
+        begun.truncate(LONGEST + 1);
+        return false;
+    }
+    !started_as("ex03_endless_read_until") || news.contains(&b'\n')
 }
 
 fn timed_out(error: &io::Error) -> bool {

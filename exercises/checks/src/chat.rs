@@ -296,6 +296,7 @@ fn lines(trial: &Trial) -> Result<(), Finding> {
     arrives(&mut a, &mut b, "with a return\r\n", &["with a return"], means)?;
     long_lines(&mut a, &mut b)?;
     odd_lines(&mut a, &mut b)?;
+    in_order(&mut a, &mut b)?;
     half_a_line(&server, &mut a, &mut b)?;
     the_other_half(&mut slow, &mut a, begun)
 }
@@ -322,7 +323,17 @@ fn arrives(
     let Err(finding) = exactly(b, a, texts, &heard, means) else {
         return Ok(());
     };
-    // Perhaps all are there, and the others only come now.
+    let other_order = in_another_order(a, b, texts, heard);
+    Err(if other_order { finding.meaning(OTHER_ORDER) } else { finding })
+}
+
+/// Whether all of the texts came, or come now, and not as they were said.
+fn in_another_order(
+    a: &Client<'_>,
+    b: &mut Client<'_>,
+    texts: &[&str],
+    heard: Vec<Vec<u8>>,
+) -> bool {
     let (before, mut all) = (heard.len(), heard);
     while let Ok(line) = b.line(soon_again()) {
         all.push(line);
@@ -331,10 +342,9 @@ fn arrives(
         all.iter().position(|line| kind(line, a, text) == Line::Message)
     };
     let places: Option<Vec<_>> = texts.iter().map(place).collect();
-    let other_order = places.is_some_and(|places| {
+    places.is_some_and(|places| {
         !places.is_sorted() || places.iter().any(|place| *place >= before)
-    });
-    Err(if other_order { finding.meaning(OTHER_ORDER) } else { finding })
+    })
 }
 
 /// Lines in pieces, and several at once, of two clients.
@@ -396,12 +406,6 @@ fn odd_lines(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
         let means = &format!("{means} Here the line ended with \\r\\n.");
         arrives(a, b, &format!("{text}\r\n"), &[text], means)?;
     }
-    let means = "the lines of one client came in another order. Perhaps each \
-                 line has a thread of its own, or several threads take them.";
-    let texts: Vec<_> = (1..=20).map(|nth| format!("{nth}.")).collect();
-    let sent = texts.join("\n") + "\n";
-    let texts: Vec<_> = texts.iter().map(String::as_str).collect();
-    arrives(a, b, &sent, &texts, means)?;
     // They may be delivered.
     a.send("\n\r\nafter empty lines\n")?;
     let means = "A sent two empty lines, and then one that did not arrive. \
@@ -409,6 +413,14 @@ fn odd_lines(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
     hears(b, a, "after empty lines", soon())
         .map(drop)
         .map_err(|missed| missed.finding.meaning(means))
+}
+
+/// Many lines at once, of one client.
+fn in_order(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
+    let texts: Vec<_> = (1..=20).map(|nth| format!("{nth}.")).collect();
+    let sent = texts.join("\n") + "\n";
+    let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+    arrives(a, b, &sent, &texts, CHUNKS)
 }
 
 /// A line that never ends is no message, even when its sender has left.

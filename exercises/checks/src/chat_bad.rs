@@ -30,7 +30,11 @@ const PASSING: usize = 3 * 1024 * 1024;
 const PASSING_TIME: Duration = Duration::from_millis(2500);
 
 /// The rung may take so much longer than others: each of its steps is slow.
-const MORE_TIME: Duration = Duration::from_secs(5);
+const MORE_TIME: Duration = Duration::from_secs(10);
+
+/// How long nothing may come for somebody who reads again: the kernel asks
+/// less and less often whether there is room (RFC 9293, section 3.8.6.1).
+const WAKE_UP_TIME: Duration = Duration::from_secs(10);
 
 /// For so long somebody reads what was missed.
 const CATCH_UP_TIME: Duration = Duration::from_secs(1);
@@ -64,14 +68,7 @@ pub(crate) fn slow_reader(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     trial.grant(MORE_TIME);
     let (mut a, mut b) = pair(&server)?;
-    let mut deaf = Vec::new();
-    for nth in 1..=DEAF {
-        let mut client = server.connect_with_little_room(&format!("S{nth}"))?;
-        introduce(&mut a, &mut client)?;
-        // So A has heard of the coming, too.
-        talk(&mut client, &mut a)?;
-        deaf.push(client);
-    }
+    let mut deaf = deaf_clients(&server, &mut a)?;
     trial.note(format!("from now on none of these {DEAF} reads"));
     for batch in 1..=KEPT / ON_THE_WAY {
         passes(&mut a, &mut b, batch)?;
@@ -89,16 +86,40 @@ pub(crate) fn slow_reader(trial: &Trial) -> Result<(), Finding> {
         }
         passes(&mut a, &mut b, batch)?;
     }
+    here_or_gone(&mut deaf, &mut a)
+}
+
+/// Clients who hear the room, and have room for little that they do not read.
+fn deaf_clients<'t>(
+    server: &'t Server<'_>,
+    a: &mut Client<'_>,
+) -> Result<Vec<Client<'t>>, Finding> {
+    let mut deaf = Vec::new();
+    for nth in 1..=DEAF {
+        let mut client = server.connect_with_little_room(&format!("S{nth}"))?;
+        introduce(a, &mut client)?;
+        // So A has heard of the coming, too.
+        talk(&mut client, a)?;
+        deaf.push(client);
+    }
+    Ok(deaf)
+}
+
+/// Each of them hears the room, or A is told that they have left.
+fn here_or_gone(
+    deaf: &mut [Client<'_>],
+    a: &mut Client<'_>,
+) -> Result<(), Finding> {
     let mut gone = HashSet::new();
-    for client in &mut deaf {
-        if !is_here(client, &mut a)? {
+    for client in deaf {
+        if !is_here(client, a)? {
             gone.insert(client.address);
         }
     }
-    hears_of(&mut a, &mut gone, soon()).map_err(|end| {
+    hears_of(a, &mut gone, soon()).map_err(|end| {
         let means = "clients who did not read were let go, and the others \
                      were not told that they left.";
-        not_told(&a, &gone, "been let go", end, means)
+        not_told(a, &gone, "been let go", end, means)
     })
 }
 
@@ -167,7 +188,7 @@ fn is_here(
     a.send(format!("{text}\n"))?;
     let until = Deadline::after(CATCH_UP_TIME);
     loop {
-        match client.line(soon()) {
+        match client.line(Deadline::after(WAKE_UP_TIME)) {
             Ok(line) if kind(&line, a, &text) == Line::Message => {
                 return Ok(true);
             }
@@ -177,7 +198,8 @@ fn is_here(
             Err(_) => return Ok(false),
         }
     }
-    let came = format!("to {name}: neither A's line nor the end");
+    let came =
+        format!("to {name}: neither A's line nor the end, in {WAKE_UP_TIME:?}");
     Err(Finding::new(
         came,
         format!("to {name}: {text:?}, or the end of the connection"),
@@ -283,17 +305,27 @@ fn goes_on_or_goes(
             return Ok(());
         }
     }
+    Err(neither(witness, &address, what, gone))
+}
+
+/// Somebody who sent something bad is not heard, and has not left.
+fn neither(
+    witness: &Client<'_>,
+    address: &str,
+    what: &str,
+    gone: bool,
+) -> Finding {
     let name = witness.name();
     let (came, means) = if gone {
         ("the connection was closed, and that was not told", LEFT_BAD)
     } else {
         ("no line more, and no end of the connection", MUTE)
     };
-    Err(Finding::new(
+    Finding::new(
         format!("after {what}: {came}"),
         format!("to {name}: the next line of {address}, or that it has left"),
         means,
-    ))
+    )
 }
 
 const LEFT_BAD: &str = "somebody left, and the others were not told. Perhaps \
@@ -337,15 +369,13 @@ fn endless_line<'t>(
                 Err(_) => return Ok(endless),
             }
         }
-        let grown = match (before, peak()) {
-            (Some(before), Some(now)) => now.saturating_sub(before),
-            _ => 0,
-        };
+        // Where memory is not measured, it does not grow.
+        let grown = peak()
+            .zip(before)
+            .map_or(0, |(now, before)| now.saturating_sub(before));
         let flat = grown < sent / 4;
-        if flat && (sent >= ENOUGH || late.is_over()) {
-            return Ok(endless);
-        }
-        if late.is_over() && grown < LITTLE {
+        if flat && sent >= ENOUGH || late.is_over() && (flat || grown < LITTLE)
+        {
             return Ok(endless);
         }
         if sent >= MOST || too_late.is_over() {

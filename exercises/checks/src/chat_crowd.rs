@@ -305,8 +305,7 @@ fn come<'t>(
             return Err(not_told(listener, &missing, "come", end, FULL));
         }
         guests.retain_mut(|guest| {
-            let unheard = to_a.contains(&guest.address);
-            let refused = unheard && guest.has_ended();
+            let refused = to_a.contains(&guest.address) && guest.has_ended();
             if refused {
                 to_a.remove(&guest.address);
                 to_b.remove(&guest.address);
