@@ -76,7 +76,9 @@ pub(crate) fn slow_reader(trial: &Trial) -> Result<(), Finding> {
     trial.note(format!("from now on none of these {DEAF} reads"));
     let patience = Deadline::after(PATIENCE);
     for batch in 1..=KEPT / ON_THE_WAY {
-        passes(&mut a, &mut b, batch)?;
+        if !patience.is_over() {
+            passes(&mut a, &mut b, batch)?;
+        }
     }
     let first = deaf.first_mut().filter(|_| !patience.is_over());
     if let Some(first) = first {
@@ -84,7 +86,7 @@ pub(crate) fn slow_reader(trial: &Trial) -> Result<(), Finding> {
     }
 
     trial.note("from now on S1 does not read, either");
-    let until = Deadline::after(PASSING_TIME);
+    let until = Deadline::after(PASSING_TIME).min(patience);
     let batches = PASSING / (LONG_LINE * ON_THE_WAY);
     for batch in KEPT / ON_THE_WAY + 1..=batches {
         if until.is_over() {
