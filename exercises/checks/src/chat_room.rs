@@ -273,9 +273,10 @@ pub(crate) fn introduce(
 }
 
 /// What it means when all lines came, and in another order.
-pub(crate) const OTHER_ORDER: &str =
-    "the lines of one client came in another order. Perhaps each has a thread \
-     of its own, or several threads take them from one queue.";
+pub(crate) const OTHER_ORDER: &str = "the lines of one client came in \
+                                      another order. Perhaps each has a \
+                                      thread of its own, or several \
+                                      threads take them from one queue.";
 
 /// Judges the lines that `listener` heard of `sender`, notices included: they
 /// are these messages and no others.
