@@ -22,7 +22,10 @@ pub fn oddity(name: &str) -> bool {
     started_as(name)
 }
 
-fn started_as(name: &str) -> bool {
+/// Whether it was started under this name: where a mistake needs a second
+/// place.
+#[must_use]
+pub fn started_as(name: &str) -> bool {
     static OURS: LazyLock<Option<OsString>> = LazyLock::new(|| {
         let program = env::args_os().next()?;
         Path::new(&program).file_stem().map(ToOwned::to_owned)

@@ -5,15 +5,16 @@
     reason = "mistakes; and nothing else panics under the lock"
 )]
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, Builder};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use answers::{chatter, mistake, oddity};
+use answers::{chatter, mistake, oddity, started_as};
 use clap::Parser;
 use first_socket::errors::{self, Error};
 use first_socket::flags::Address;
@@ -30,7 +31,7 @@ const QUEUE: usize = 400;
 struct Seat {
     peer: SocketAddr,
     stream: TcpStream,
-    queue: SyncSender<Vec<u8>>,
+    queue: SyncSender<(Instant, Vec<u8>)>,
 }
 
 type Room = Mutex<Vec<Seat>>;
@@ -51,8 +52,21 @@ fn run(args: &Args) -> Result<(), Error> {
         chatter();
         thread::sleep(Duration::from_secs(1));
     }
-    let (listener, bound) = net::listen(&args.address)?;
-    events::listening(bound);
+    let mut address = args.address.clone();
+    if mistake("ex03_ignores_host") {
+        "127.0.0.1".clone_into(&mut address.host);
+    }
+    if mistake("ex03_ignores_port") {
+        address.port = 0;
+    }
+    let (listener, bound) = net::listen(&address)?;
+    if mistake("ex03_prints_port_asked") {
+        println!("[LISTENING] {}", args.address);
+    } else if mistake("ex03_no_brackets") {
+        println!("[LISTENING] {}:{}", bound.ip(), bound.port());
+    } else {
+        events::listening(bound);
+    }
     let shared = Arc::new((listener, Room::default()));
     for _ in 1..pool() {
         let shared = Arc::clone(&shared);
@@ -76,12 +90,47 @@ fn pool() -> usize {
     }
 }
 
+/// How many clients are in the room, or on their way.
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether somebody new is turned away.
+fn is_refused(mut stream: &TcpStream, served: usize) -> bool {
+    if mistake("ex03_255_clients") && served > u8::MAX.into() {
+        return true;
+    }
+    let full = INSIDE.load(SeqCst) >= room_for();
+    full && {
+        let _ = stream.write_all(b"The room is full.\n");
+        true
+    }
+}
+
+/// How many clients the room holds.
+fn room_for() -> usize {
+    if mistake("ex03_room_for_49") {
+        49
+    } else if oddity("ex03_room_for_50") {
+        50
+    } else {
+        usize::MAX
+    }
+}
+
 fn accept(shared: &Arc<(TcpListener, Room)>) {
+    let mut served = 0;
     loop {
         let Ok((stream, peer)) = shared.0.accept() else {
             thread::sleep(Duration::from_millis(100));
             continue;
         };
+        served += 1;
+        if is_refused(&stream, served) {
+            continue;
+        }
+        INSIDE.fetch_add(1, SeqCst);
+        if mistake("ex03_reset_ends_server") && stream.peer_addr().is_err() {
+            return;
+        }
         // Also notices when the lock is poisoned.
         drop(lock(&shared.1));
         if mistake("ex03_serial_short") {
@@ -93,27 +142,59 @@ fn accept(shared: &Arc<(TcpListener, Room)>) {
             let _ = visit(&shared.1, &stream, peer);
         } else {
             let shared = Arc::clone(shared);
-            let visit = move || visit(&shared.1, &stream, peer);
+            let visit = move || {
+                let _ = visit(&shared.1, &stream, peer);
+                INSIDE.fetch_sub(1, SeqCst);
+            };
             let _ = Builder::new().spawn(visit);
         }
     }
 }
 
 fn visit(room: &Room, stream: &TcpStream, peer: SocketAddr) -> io::Result<()> {
+    late();
     enter(room, stream, peer)?;
-    if !mistake("ex03_no_came") {
+    if mistake("ex03_came_nameless") {
+        tell(room, peer, "*", b"somebody came");
+    } else if !mistake("ex03_no_came") {
         tell(room, peer, "*", format!("{peer} came").as_bytes());
     }
     let ended = read_lines(room, stream, peer);
-    let _ = stream.shutdown(Shutdown::Both);
-    if ended.is_ok() {
-        // Who broke off is found by the lines that cannot be sent to them.
-        lock(room).retain(|seat| seat.peer != peer);
+    late();
+    if ended.is_ok() && mistake("ex03_half_close_stays") {
+        // Until they have closed all of the connection.
+        let mut out = stream;
+        while out.write_all(b"\n").is_ok() {
+            thread::sleep(Duration::from_millis(20));
+        }
     }
-    if ended.is_ok() || !mistake("ex03_left_orderly") {
+    let here = lock(room).iter().any(|seat| seat.peer == peer);
+    leave(room, peer, ended.is_ok());
+    if !mistake("ex03_no_left")
+        && (ended.is_ok() || !mistake("ex03_left_orderly"))
+        && (here || !mistake("ex03_let_go_untold"))
+    {
         tell(room, peer, "*", format!("{peer} left").as_bytes());
     }
+    let _ = stream.shutdown(Shutdown::Both);
     ended
+}
+
+fn leave(room: &Room, peer: SocketAddr, orderly: bool) {
+    let mut seats = lock(room);
+    if mistake("ex03_removes_last") {
+        seats.pop();
+    } else if orderly || oddity("ex03_room_for_50") {
+        // Who broke off is found by the lines that cannot be sent to them.
+        seats.retain(|seat| seat.peer != peer);
+    }
+}
+
+/// Does everything a little later.
+fn late() {
+    if oddity("ex03_always_late") {
+        thread::sleep(Duration::from_millis(250));
+    }
 }
 
 fn enter(room: &Room, stream: &TcpStream, peer: SocketAddr) -> io::Result<()> {
@@ -124,24 +205,59 @@ fn enter(room: &Room, stream: &TcpStream, peer: SocketAddr) -> io::Result<()> {
         // It is soon full, and shows which mistake waits for whom.
         SockRef::from(stream).set_send_buffer_size(32 * 1024)?;
     }
-    let (queue, lines) = mpsc::sync_channel(QUEUE);
+    let room_for = if mistake("ex03_short_queue") { 100 } else { QUEUE };
+    let (queue, lines) = mpsc::sync_channel(room_for);
     let (out, stream) = (stream.try_clone()?, stream.try_clone()?);
     Builder::new().spawn(move || write_lines(&out, &lines))?;
     lock(room).push(Seat { peer, stream, queue });
     Ok(())
 }
 
-fn write_lines(mut out: &TcpStream, lines: &Receiver<Vec<u8>>) {
+fn write_lines(mut out: &TcpStream, lines: &Receiver<(Instant, Vec<u8>)>) {
     let _ = out.set_nodelay(oddity("ex03_bytewise"));
-    for line in lines {
+    let mut held = None;
+    for (since, mut line) in lines {
+        if oddity("ex03_always_late") {
+            let late = since + Duration::from_millis(250);
+            thread::sleep(late.saturating_duration_since(Instant::now()));
+        }
+        if mistake("ex03_one_behind") {
+            let Some(last) = held.replace(line) else { continue };
+            line = last;
+        }
+        let _permit = mistake("ex03_two_writers").then(Permit::take);
         let all = line.len();
         let size = if oddity("ex03_bytewise") { 1 } else { all };
         if line.chunks(size).any(|piece| out.write_all(piece).is_err()) {
             break;
         }
     }
+    if mistake("ex03_let_go_unclosed") {
+        return;
+    }
     // The thread that reads wakes up.
     let _ = out.shutdown(Shutdown::Both);
+}
+
+/// One of two: with them, at most two threads write at the same time.
+struct Permit;
+
+static FREE: AtomicUsize = AtomicUsize::new(2);
+
+impl Permit {
+    fn take() -> Self {
+        let one_less = |free: usize| free.checked_sub(1);
+        while FREE.fetch_update(SeqCst, SeqCst, one_less).is_err() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        Self
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        FREE.fetch_add(1, SeqCst);
+    }
 }
 
 /// Hands out the lines of a client, until they leave.
@@ -151,8 +267,19 @@ fn read_lines(
     peer: SocketAddr,
 ) -> io::Result<()> {
     let (mut begun, mut chunk) = (Vec::new(), [0; 1024]);
-    while begun.len() <= LONGEST {
-        let count = stream.read(&mut chunk)?;
+    if mistake("ex03_silence_ends") || started_as("ex03_half_times_out") {
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    }
+    while is_short_enough(&begun) {
+        let count = match stream.read(&mut chunk) {
+            Err(error)
+                if mistake("ex03_half_times_out") && timed_out(&error) =>
+            {
+                begun.clear();
+                continue;
+            }
+            count => count?,
+        };
         if count == 0 {
             if mistake("ex03_half_line") && !begun.is_empty() {
                 // As `BufRead::lines` does.
@@ -165,31 +292,106 @@ fn read_lines(
             say(room, peer, news.trim_ascii_end());
             continue;
         }
-        if mistake("ex03_lossy_chunks") {
-            // Each piece for itself; a character is cut in two for certain.
-            let texts = news.chunks(1).map(String::from_utf8_lossy);
-            begun.extend(texts.collect::<String>().bytes());
-        } else {
-            begun.extend_from_slice(news);
+        if collect(news, &mut begun) && !say_lines(room, peer, &mut begun) {
+            break;
         }
-        say_lines(room, peer, &mut begun);
     }
     Ok(())
 }
 
-/// Takes the lines that are whole.
-fn say_lines(room: &Room, peer: SocketAddr, begun: &mut Vec<u8>) {
+/// Adds what has come. Returns whether there may be a line in it.
+fn collect(news: &[u8], begun: &mut Vec<u8>) -> bool {
+    if mistake("ex03_lossy_chunks") {
+        // Each read for itself, though it may cut a character in two.
+        begun.extend(String::from_utf8_lossy(news).bytes());
+    } else {
+        begun.extend_from_slice(news);
+    }
+    if mistake("ex03_mute_after_long") && begun.len() > LONGEST {
+        // Until its end, which is never looked for again.
+        begun.truncate(LONGEST + 1);
+        return false;
+    }
+    !started_as("ex03_endless_read_until") || news.contains(&b'\n')
+}
+
+fn timed_out(error: &io::Error) -> bool {
+    [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind())
+}
+
+/// Whether what has begun can become a line. If not, its sender goes.
+fn is_short_enough(begun: &[u8]) -> bool {
+    if begun.len() <= LONGEST {
+        return true;
+    }
+    if oddity("ex03_closes_late") {
+        thread::sleep(Duration::from_secs(4));
+    }
+    started_as("ex03_mute_after_long")
+        || mistake("ex03_endless_line")
+        || mistake("ex03_endless_read_until")
+}
+
+/// Takes the lines that are whole. Returns whether the client stays.
+fn say_lines(room: &Room, peer: SocketAddr, begun: &mut Vec<u8>) -> bool {
+    let mut lines = Vec::new();
     while let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
         let line: Vec<u8> = begun.drain(..=end).collect();
-        say(room, peer, &line[..end]);
+        lines.push(line);
         if mistake("ex03_first_line") {
             begun.clear();
         }
     }
+    if mistake("ex03_other_order") {
+        lines.reverse();
+    }
+    for line in lines {
+        let text = &line[..line.len() - 1];
+        if mistake("ex03_empty_line_ends") && text.trim_ascii().is_empty() {
+            return false;
+        }
+        if mistake("ex03_limit_512") && text.len() > 512 {
+            continue;
+        }
+        if mistake("ex03_limit_with_end") && line.len() > 1000 {
+            continue;
+        }
+        say_parts(room, peer, text);
+    }
+    true
+}
+
+/// Where a line ends that does not end there.
+fn say_parts(room: &Room, peer: SocketAddr, text: &[u8]) {
+    const ENDS: [char; 4] = ['\u{b}', '\u{c}', '\u{85}', '\u{2028}'];
+    if mistake("ex03_bare_return") {
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        for part in text.split(|byte| *byte == b'\r') {
+            say(room, peer, part);
+        }
+    } else if mistake("ex03_unicode_ends") {
+        for part in String::from_utf8_lossy(text).split(ENDS) {
+            say(room, peer, part.as_bytes());
+        }
+    } else {
+        say(room, peer, text);
+    }
 }
 
 fn say(room: &Room, peer: SocketAddr, line: &[u8]) {
-    let text = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut text = line.strip_suffix(b"\r").unwrap_or(line);
+    if mistake("ex03_keeps_return") {
+        text = line;
+    }
+    if mistake("ex03_trims") {
+        text = line.trim_ascii();
+    }
+    let ascii: Vec<u8>;
+    if mistake("ex03_ascii") {
+        ascii =
+            text.iter().map(|b| if b.is_ascii() { *b } else { b'?' }).collect();
+        text = &ascii;
+    }
     if mistake("ex03_utf8_ends_thread") {
         // The thread panics, and nobody hears that its client has left.
         str::from_utf8(text).unwrap();
@@ -212,6 +414,7 @@ fn tell(room: &Room, except: SocketAddr, name: &str, text: &[u8]) {
         // Under the lock: then nobody gets it any more.
         str::from_utf8(text).unwrap();
     }
+    let mut heard = false;
     seats.retain(|seat| {
         if seat.peer == except && !mistake("ex03_echo_sender") {
             return true;
@@ -219,13 +422,29 @@ fn tell(room: &Room, except: SocketAddr, name: &str, text: &[u8]) {
         let own = seat.peer.to_string();
         let received = mistake("ex03_receivers_address") && name != "*";
         let name = if received { &own } else { name };
-        let line = [name.as_bytes(), b" ", text, line_end()].concat();
+        if mistake("ex03_one_listener") && name != "*" && heard {
+            return true;
+        }
+        heard = true;
+        let mut line = [name.as_bytes(), b" ", text, line_end()].concat();
+        if mistake("ex03_address_behind") {
+            line = [text, b" ", name.as_bytes(), line_end()].concat();
+        }
+        if mistake("ex03_twice") && name != "*" {
+            line = line.repeat(2);
+        }
         deliver(seat, line)
     });
 }
 
 fn line_end() -> &'static [u8] {
-    if oddity("ex03_bytewise") { b"\r\n" } else { b"\n" }
+    if oddity("ex03_bytewise") || started_as("ex03_keeps_return") {
+        b"\r\n"
+    } else if mistake("ex03_no_line_feed") {
+        b" "
+    } else {
+        b"\n"
+    }
 }
 
 /// Returns whether the client stays.
@@ -235,9 +454,9 @@ fn deliver(seat: &Seat, line: Vec<u8>) -> bool {
         return (&seat.stream).write_all(&line).is_ok();
     }
     if mistake("ex03_slow_queue") {
-        return seat.queue.send(line).is_ok();
+        return seat.queue.send((Instant::now(), line)).is_ok();
     }
-    let ended = seat.queue.try_send(line);
+    let ended = seat.queue.try_send((Instant::now(), line));
     let slow = matches!(ended, Err(TrySendError::Full(_)));
     if mistake("ex03_dead_write_ends_server") && !slow {
         // Under the lock, which the thread that accepts takes, too.

@@ -1,16 +1,21 @@
 //! ex03: a chat room. Each line goes to everyone else.
 
-use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
 
 use harness::Deadline;
 
-use crate::client::{BROKEN, Client, ReadEnd};
+use crate::chat_bad::{bad_clients, slow_reader};
+use crate::chat_crowd::crowd;
+use crate::chat_room::{
+    AGAIN_TIME, Line, OTHER_ORDER, exactly, hears, hears_at_all, introduce,
+    is_told, join, kind, missed, names, pair, soon, soon_again, start,
+};
+use crate::client::{Client, ReadEnd};
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
-use crate::start;
-use crate::trial::{ANSWER_TIME, Server, Trial};
+use crate::start::{it_starts, on_hosts};
+use crate::trial::{Server, Trial};
 
 /// A chat room.
 pub static CHAT: Exercise = Exercise {
@@ -18,7 +23,7 @@ pub static CHAT: Exercise = Exercise {
     folder: "03_chat",
     title: "a chat room",
     rungs: &[
-        Rung { name: "it starts", try_it: |t| start::it_starts(t, &[]) },
+        Rung { name: "it starts", try_it: starts },
         Rung { name: "two at once", try_it: two_at_once },
         Rung { name: "to everyone else, with the address", try_it: everyone },
         Rung { name: "who comes and goes is told", try_it: comings },
@@ -32,210 +37,25 @@ pub static CHAT: Exercise = Exercise {
     ],
 };
 
-/// How long we wait before we ask for the same thing once more.
-const AGAIN_TIME: Duration = Duration::from_millis(250);
+/// How long silence is judged, and half a line has to wait.
+const SILENCE: Duration = Duration::from_secs(3);
 
-/// How many clients the crowd has.
-const CROWD: usize = 20;
+/// What a server reads before it is said not to read: the buffers between hold
+/// less, 1.6 MB were measured on Linux.
+const NOT_BUFFERED: usize = 6 * 1024 * 1024;
 
-/// How long it may take until the whole crowd has heard a line.
-const CALL_TIME: Duration = Duration::from_secs(8);
-
-/// How often the whole crowd talks at the same time: each time is another
-/// chance for lines to get mixed.
-const ROUNDS: usize = 30;
-
-/// No further round begins after this time.
-const CROWD_TIME: Duration = Duration::from_secs(4);
-
-/// How many lines each of them says in a round. A server need not keep more
-/// than 200 lines for anybody.
-const LINES: usize = 4;
-
-/// What passes a client who does not read, in bytes. The buffers between him
-/// and the server hold less: 1.6 MB were measured on Linux.
-const PASSING: usize = 3 * 1024 * 1024;
-
-/// After this time less is enough: a server may send each byte alone.
-const PASSING_TIME: Duration = Duration::from_millis(3500);
-
-/// The length of a line in it.
-const LONG_LINE: usize = 1000;
-
-/// How many of these lines are on the way at once. A server may let those go
-/// who have missed much more than that.
-const ON_THE_WAY: usize = 64;
+/// The longest line that must be delivered, in bytes.
+const LONGEST: usize = 1000;
 
 /// What a line that came in the wrong pieces means.
 const CHUNKS: &str = "one read was taken for one line. A read returns what \
                       has come so far: half a line, or half a character, or \
                       several lines. Collect the bytes, and hand out what \
-                      stands before each \\n, once and unchanged, up to 1,000 \
-                      bytes.";
+                      stands before each \\n, once and unchanged.";
 
-fn start(trial: &Trial) -> Result<Server<'_>, Finding> {
-    trial.start(&["--port", "0"])
-}
-
-/// What a line is, to somebody who waits for the message `text` of `sender`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
-    /// The message, with the sender's address before it.
-    Message,
-    /// The message, and not the sender's address before it.
-    Nameless,
-    /// Something else, such as a notice.
-    Other,
-}
-
-fn kind(line: &[u8], sender: &Client<'_>, text: &str) -> Line {
-    let line = String::from_utf8_lossy(line);
-    let Some(head) = line.strip_suffix(text) else {
-        return Line::Other;
-    };
-    if names(head, &sender.address.to_string()) {
-        Line::Message
-    } else {
-        Line::Nameless
-    }
-}
-
-/// Whether the line has this address: not as the beginning of a longer one.
-fn names(line: &str, address: &str) -> bool {
-    line.match_indices(address).any(|(at, _)| {
-        let rest = &line[at + address.len()..];
-        !rest.starts_with(|next: char| next.is_ascii_digit())
-    })
-}
-
-/// Waits until `listener` hears the message, with the sender's address or
-/// without it; returns the lines up to it.
-fn hears_at_all(
-    listener: &mut Client<'_>,
-    sender: &Client<'_>,
-    text: &str,
-    until: Deadline,
-) -> Result<Vec<Vec<u8>>, Finding> {
-    let mut lines = Vec::new();
-    let means = loop {
-        match listener.line(until) {
-            Ok(line) => {
-                let kind = kind(&line, sender, text);
-                lines.push(line);
-                if kind != Line::Other {
-                    return Ok(lines);
-                }
-            }
-            Err(ReadEnd::Silence) => {
-                break "the server does not bring the line to the others, or \
-                       only after something else has happened.";
-            }
-            Err(_) => {
-                break "the server closed the connection of a client who did \
-                       nothing wrong. If each has a queue: is it long enough?";
-            }
-        }
-    };
-    Err(missed(listener, sender, text, &lines, means))
-}
-
-/// Waits until `listener` hears the message; returns the lines before it.
-fn hears(
-    listener: &mut Client<'_>,
-    sender: &Client<'_>,
-    text: &str,
-    until: Deadline,
-) -> Result<Vec<Vec<u8>>, Finding> {
-    let mut lines = hears_at_all(listener, sender, text, until)?;
-    let last = lines.last().map(|line| kind(line, sender, text));
-    if last == Some(Line::Nameless) {
-        let means = "the line must begin with the address of the client who \
-                     sent it: the one that accept returned with that \
-                     connection.";
-        return Err(missed(listener, sender, text, &lines, means));
-    }
-    lines.pop();
-    Ok(lines)
-}
-
-fn missed(
-    listener: &Client<'_>,
-    sender: &Client<'_>,
-    text: &str,
-    others: &[Vec<u8>],
-    means: &str,
-) -> Finding {
-    let name = listener.name();
-    let mut came: Vec<_> =
-        others.iter().rev().take(5).rev().map(|line| quoted(line)).collect();
-    if !listener.heard().is_empty() {
-        came.push(format!("{} without a line end", quoted(listener.heard())));
-    }
-    if came.is_empty() {
-        came.push("nothing more".to_owned());
-    }
-    let line = format!("{} {text}\n", sender.address);
-    Finding::new(
-        format!("to {name}: {}", came.join(", ")),
-        format!("to {name}: {}", quoted(line.as_bytes())),
-        means,
-    )
-}
-
-fn soon() -> Deadline {
-    Deadline::after(ANSWER_TIME)
-}
-
-fn soon_again() -> Deadline {
-    Deadline::after(AGAIN_TIME)
-}
-
-/// Two clients who both hear the room.
-///
-/// A server may need a moment until somebody who has connected is in the room.
-/// So each says a line again and again until the other hears it.
-fn pair<'t>(
-    server: &'t Server<'_>,
-) -> Result<(Client<'t>, Client<'t>), Finding> {
-    let mut a = server.connect("A")?;
-    let mut b = server.connect("B")?;
-    introduce(&mut a, &mut b)?;
-    introduce(&mut b, &mut a)?;
-    Ok((a, b))
-}
-
-/// `sender` says a line until `listener` hears it, and then another one, which
-/// tells that no more of the first are on the way. A slow server may read
-/// several of these lines at once, so they are not judged.
-fn introduce(
-    sender: &mut Client<'_>,
-    listener: &mut Client<'_>,
-) -> Result<(), Finding> {
-    let (until, mut calls) = (soon(), 0);
-    let text = format!("{} calls", sender.name());
-    loop {
-        sender.send(format!("{text}\n"))?;
-        calls += 1;
-        let again = soon_again().min(until);
-        match hears_at_all(listener, sender, &text, again) {
-            Ok(_) => break,
-            // Silence may pass; anything else will not.
-            Err(finding) if !again.is_over() || again == until => {
-                return Err(finding);
-            }
-            Err(_) => {}
-        }
-    }
-    // What a slow server has not read yet must not get into one read with the
-    // next line. Calls of before the listener was in the room are lost.
-    for _ in 1..calls {
-        if hears_at_all(listener, sender, &text, soon_again()).is_err() {
-            break;
-        }
-    }
-    let text = format!("{} is done", sender.name());
-    sender.send(format!("{text}\n"))?;
-    hears_at_all(listener, sender, &text, soon()).map(drop)
+fn starts(trial: &Trial) -> Result<(), Finding> {
+    it_starts(trial, &[])?;
+    on_hosts(trial, &[])
 }
 
 fn two_at_once(trial: &Trial) -> Result<(), Finding> {
@@ -243,6 +63,35 @@ fn two_at_once(trial: &Trial) -> Result<(), Finding> {
     let mut a = server.connect("A")?;
     let mut b = server.connect("B")?;
     trial.note("A is silent");
+    let silent = Deadline::after(SILENCE);
+    first_call(&mut a, &mut b)?;
+    // One call may have been one of several: this line is said once.
+    b.send("B has called\n")?;
+    hears_any(&mut a, &b, "B has called", "only when the next one comes")?;
+
+    trial.note(format!("A and B are silent for {SILENCE:?} in all"));
+    thread::sleep(silent.left().unwrap_or_default());
+    b.send("B is back\n").map_err(silence_ended)?;
+    let means = "brings it no more after a silence of that time";
+    hears_any(&mut a, &b, "B is back", means).map_err(silence_ended)?;
+    a.send("A is back\n").map_err(silence_ended)?;
+    hears_any(&mut b, &a, "A is back", means).map_err(silence_ended)
+}
+
+/// Somebody who was heard is not after a silence: that explains an end.
+fn silence_ended(finding: Finding) -> Finding {
+    if finding.came.ends_with("silence on the open connection") {
+        return finding;
+    }
+    finding.meaning(
+        "A and B were heard before they were silent for some seconds. \
+         Perhaps a read has a time-out, which is taken for an end: most \
+         clients only listen.",
+    )
+}
+
+/// B calls until A hears it.
+fn first_call(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
     let (text, until) = ("B calls", soon());
     let mut lines = Vec::new();
     while !until.is_over() {
@@ -251,7 +100,7 @@ fn two_at_once(trial: &Trial) -> Result<(), Finding> {
         let end = loop {
             match a.line(again) {
                 // Whether the address is there is the next rung's business.
-                Ok(line) if kind(&line, &b, text) != Line::Other => {
+                Ok(line) if kind(&line, b, text) != Line::Other => {
                     return Ok(());
                 }
                 Ok(line) => lines.push(line),
@@ -261,32 +110,55 @@ fn two_at_once(trial: &Trial) -> Result<(), Finding> {
         if end != ReadEnd::Silence {
             let means = "the server closed the connection of A, who is silent. \
                          Each client needs a thread of their own, and stays \
-                         until they leave. If each has a queue: is it long \
-                         enough?";
-            let missed = missed(&a, &b, text, &lines, means);
+                         until they leave.";
+            let missed = missed(a, b, text, &lines, means);
             let came = format!("{}, then {end}", missed.came);
             return Err(Finding { came, ..missed });
         }
     }
+    let means = not_called(a, b, text);
+    Err(missed(a, b, text, &lines, means))
+}
+
+/// Why A has not heard a call of B.
+fn not_called(a: &Client<'_>, b: &mut Client<'_>, text: &str) -> &'static str {
+    if String::from_utf8_lossy(a.heard()).contains(text) {
+        return "the text came, and no line feed behind it: the others cannot \
+                know that the line is whole. Send a \\n after each.";
+    }
     // A server that reads what B says takes all of this. One that does not
     // leaves it to the kernel, whose buffers are full before.
-    let means = if b.takes(2 * PASSING) {
+    if b.takes(NOT_BUFFERED) {
         "the server does not bring the line to the others, or only after \
          something else has happened."
     } else {
         "the server talks to one client at a time: while it waits for A to \
          say something, it does not even read what B says. Each client needs \
          a thread of their own."
-    };
-    Err(missed(&a, &b, text, &lines, means))
+    }
+}
+
+/// Waits until `listener` hears the text, with or without an address.
+fn hears_any(
+    listener: &mut Client<'_>,
+    sender: &Client<'_>,
+    text: &str,
+    when: &str,
+) -> Result<(), Finding> {
+    let heard = hears_at_all(listener, sender, text, soon());
+    heard.map(drop).map_err(|missed| {
+        let means = format!(
+            "earlier lines came, and this one did not: perhaps the server \
+             brings a line {when}. A buffer that is not flushed does so, too."
+        );
+        missed.silence(&means)
+    })
 }
 
 fn everyone(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let (mut a, mut b) = pair(&server)?;
-    let mut c = server.connect("C")?;
-    introduce(&mut a, &mut c)?;
-    introduce(&mut c, &mut a)?;
+    let mut c = join(&server, "C", &mut a)?;
 
     for text in ["listen", "A says this", "and that"] {
         a.send(format!("{text}\n"))?;
@@ -312,126 +184,243 @@ fn everyone(trial: &Trial) -> Result<(), Finding> {
     })
 }
 
-/// Judges the lines that `listener` heard of `sender`, notices included: they
-/// are these messages and no others.
-fn exactly(
-    listener: &Client<'_>,
-    sender: &Client<'_>,
-    texts: &[&str],
-    heard: &[Vec<u8>],
-    means: &str,
-) -> Result<(), Finding> {
-    let address = sender.address.to_string();
-    let of_sender: Vec<_> = heard
-        .iter()
-        .filter(|line| names(&String::from_utf8_lossy(line), &address))
-        .collect();
-    let right = of_sender.len() == texts.len()
-        && of_sender
-            .iter()
-            .zip(texts)
-            .all(|(line, text)| kind(line, sender, text) == Line::Message);
-    if right {
-        return Ok(());
-    }
-    let name = listener.name();
-    let lines = |all: Vec<String>| {
-        if all.is_empty() { "no line".to_owned() } else { all.join("\n") }
-    };
-    let came = of_sender.iter().map(|line| quoted(line)).collect();
-    let expected =
-        texts.iter().map(|text| quoted(format!("{address} {text}").as_bytes()));
-    Err(Finding::new(
-        format!("to {name}, line by line:\n{}", lines(came)),
-        format!("to {name}, line by line:\n{}", lines(expected.collect())),
-        means,
-    ))
+/// What it means when nobody hears of these ways to leave.
+const LEAVING: &str = "the others are not told when somebody leaves, or not \
+                       with the address: read returns 0 then.";
+const ENDING: &str = "D has left, and that was told. C has ended the sending \
+                      side, and still listens: read returns 0 then, too, and \
+                      that is a leaving. Perhaps the server waits until a \
+                      write fails.";
+const BREAKING_OFF: &str = "D and C have left in the orderly way, and that was \
+                            told. E broke off: then read returns an error. It \
+                            is an end like the other.";
+
+/// How a guest leaves.
+#[derive(Clone, Copy)]
+enum Leaving {
+    BreaksOff,
+    EndsSending,
+    Leaves,
 }
 
 fn comings(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let (mut a, mut b) = pair(&server)?;
-    for (name, how) in [("C", "leaves"), ("D", "breaks off")] {
+    let mut guests = Vec::new();
+    for name in ["C", "D", "E"] {
         let guest = server.connect(name)?;
         let address = guest.address.to_string();
         for listener in [&mut a, &mut b] {
-            let means = "the others are not told when somebody comes, or \
-                         only when that client says something.";
+            let means = "the others are not told when somebody comes, or not \
+                         with the address, or only when that client says \
+                         something.";
             is_told(listener, &address, &format!("{name} has come"), means)?;
         }
-        for listener in [&mut a, &mut b] {
-            // There may be several lines about it.
-            while listener.line(Deadline::after(AGAIN_TIME)).is_ok() {}
-        }
-        if how == "leaves" {
+        guests.push(guest);
+    }
+    // First the one in the middle.
+    leaves(guests.remove(1), Leaving::Leaves, &mut a, &mut b)?;
+    still_here(&mut a, &mut b, &mut guests)?;
+    leaves(guests.remove(0), Leaving::EndsSending, &mut a, &mut b)?;
+    still_here(&mut a, &mut b, &mut guests)?;
+    leaves(guests.remove(0), Leaving::BreaksOff, &mut a, &mut b)
+}
+
+/// Somebody leaves, and the others are told.
+fn leaves<'t>(
+    mut guest: Client<'t>,
+    how: Leaving,
+    a: &mut Client<'t>,
+    b: &mut Client<'t>,
+) -> Result<(), Finding> {
+    for listener in [&mut *a, &mut *b] {
+        // There may be several lines about a coming.
+        while listener.line(Deadline::after(AGAIN_TIME)).is_ok() {}
+    }
+    let (name, address) = (guest.name().to_owned(), guest.address.to_string());
+    // Who has ended the sending side alone stays connected.
+    let (means, _connected) = match how {
+        Leaving::Leaves => {
             guest.leave();
-        } else {
+            (LEAVING, None)
+        }
+        Leaving::BreaksOff => {
             guest.reset();
+            (BREAKING_OFF, None)
         }
-        let means = if how == "leaves" {
-            "the others are not told when somebody leaves: read returns 0 then."
-        } else {
-            "C has left in the orderly way, and that was told. D broke off: \
-             then read returns an error. It is an end like the other."
-        };
-        for listener in [&mut a, &mut b] {
-            is_told(listener, &address, &format!("{name} has left"), means)?;
+        Leaving::EndsSending => {
+            guest.end();
+            (ENDING, Some(guest))
         }
+    };
+    for listener in [a, b] {
+        is_told(listener, &address, &format!("{name} has left"), means)?;
     }
     Ok(())
 }
 
-/// Waits for a line with the address of somebody.
-fn is_told(
-    listener: &mut Client<'_>,
-    address: &str,
-    what: &str,
-    means: &str,
+/// Those who have not left hear, and are heard.
+fn still_here(
+    a: &mut Client<'_>,
+    b: &mut Client<'_>,
+    guests: &mut [Client<'_>],
 ) -> Result<(), Finding> {
-    let until = soon();
-    loop {
-        match listener.line(until) {
-            Ok(line) if names(&String::from_utf8_lossy(&line), address) => {
-                return Ok(());
-            }
-            Ok(_) => {}
-            Err(end) => {
-                let name = listener.name();
-                return Err(Finding::new(
-                    format!("to {name}: {end}"),
-                    format!("to {name}: a line with {address}: {what}"),
-                    means,
-                ));
-            }
-        }
+    const MEANS: &str = "somebody else has left, and these two had not. \
+                         Perhaps the wrong one was taken off the list: the \
+                         last, say, or the one whose place has moved.";
+    a.send("who is here?\n")?;
+    hears(b, a, "who is here?", soon()).map_err(|m| m.silence(MEANS))?;
+    for guest in guests {
+        hears(guest, a, "who is here?", soon())
+            .map_err(|missed| missed.finding.meaning(MEANS))?;
+        let text = format!("{} is", guest.name());
+        guest.send(format!("{text}\n"))?;
+        hears(a, guest, &text, soon()).map_err(|m| m.silence(MEANS))?;
     }
+    Ok(())
 }
 
 fn lines(trial: &Trial) -> Result<(), Finding> {
-    /// Time enough for the server to read a byte alone.
-    const PAUSE: Duration = Duration::from_millis(20);
     let server = start(trial)?;
     let (mut a, mut b) = pair(&server)?;
+    let mut slow = join(&server, "S", &mut a)?;
+    let begun = Deadline::after(SILENCE);
+    slow.send("half a line, ")?;
+    // What was said until now is not judged.
+    a.send("lines begin\n")?;
+    hears(&mut b, &a, "lines begin", soon())?;
 
-    a.send_in_bytes("w\u{f6}rld?\n", PAUSE)?;
-    a.send("one\ntwo\r\nthr")?;
+    pieces(&mut a, &mut b)?;
+    let means = "the \\r right before the \\n was taken for a part of the \
+                 line. Take it off, too.";
+    arrives(&mut a, &mut b, "with a return\r\n", &["with a return"], means)?;
+    long_lines(&mut a, &mut b)?;
+    odd_lines(&mut a, &mut b)?;
+    in_order(&mut a, &mut b)?;
+    half_a_line(&server, &mut a, &mut b)?;
+    the_other_half(&mut slow, &mut a, begun)
+}
+
+/// What a sends arrives as these lines.
+fn arrives(
+    a: &mut Client<'_>,
+    b: &mut Client<'_>,
+    sent: &str,
+    texts: &[&str],
+    means: &str,
+) -> Result<(), Finding> {
+    a.send(format!("{sent}end of lines\n"))?;
+    let heard = hears(b, a, "end of lines", soon());
+    let heard = heard.map_err(|missed| {
+        let name = a.name();
+        let text = format!("{name} sent nothing that is not allowed. {means}");
+        missed.finding.meaning(if missed.end == ReadEnd::Silence {
+            means
+        } else {
+            &text
+        })
+    })?;
+    let Err(finding) = exactly(b, a, texts, &heard, means) else {
+        return Ok(());
+    };
+    let other_order = in_another_order(a, b, texts, heard);
+    Err(if other_order { finding.meaning(OTHER_ORDER) } else { finding })
+}
+
+/// Whether all of the texts came, or come now, and not as they were said.
+fn in_another_order(
+    a: &Client<'_>,
+    b: &mut Client<'_>,
+    texts: &[&str],
+    heard: Vec<Vec<u8>>,
+) -> bool {
+    let (before, mut all) = (heard.len(), heard);
+    while let Ok(line) = b.line(soon_again()) {
+        all.push(line);
+    }
+    let place = |text: &&str| {
+        all.iter().position(|line| kind(line, a, text) == Line::Message)
+    };
+    let places: Option<Vec<_>> = texts.iter().map(place).collect();
+    places.is_some_and(|places| {
+        !places.is_sorted() || places.iter().any(|place| *place >= before)
+    })
+}
+
+/// Lines in pieces, and several at once, of two clients.
+fn pieces(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
+    /// Time enough for the server to read a byte alone.
+    const PAUSE: Duration = Duration::from_millis(20);
+    const LETTERS: &str = "w\u{f6}rld \u{20ac}\u{1f980}?";
+    a.send("one\ntwo\nthr")?;
     // Meanwhile another client has half a line, too.
     b.send("from ")?;
     thread::sleep(5 * PAUSE);
-    a.send("ee\n")?;
     b.send("B\n")?;
-    let long = "long ".repeat(LONG_LINE / 5);
-    a.send(format!("{}\nend of lines\n", long.trim_end()))?;
+    arrives(a, b, "ee\n", &["one", "two", "three"], CHUNKS)?;
+    arrives(b, a, "", &["from B"], CHUNKS)?;
+    let means = "letters that are not ASCII were changed. Perhaps the text \
+                 was taken for another encoding: all text is UTF-8.";
+    arrives(a, b, &format!("{LETTERS}\n"), &[LETTERS], means)?;
+    a.send_in_bytes(format!("{LETTERS}\n"), PAUSE)?;
+    arrives(a, b, "", &[LETTERS], CHUNKS)
+}
 
-    let heard = hears(&mut b, &a, "end of lines", soon());
-    let heard = heard.map_err(|finding| finding.meaning(CHUNKS))?;
-    let texts = ["w\u{f6}rld?", "one", "two", "three", long.trim_end()];
-    exactly(&b, &a, &texts, &heard, CHUNKS)?;
-    b.send("end of lines\n")?;
-    let heard = hears(&mut a, &b, "end of lines", soon())?;
-    exactly(&a, &b, &["from B"], &heard, CHUNKS)?;
+/// Lines of exactly the length that must be delivered.
+fn long_lines(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
+    const MEANS: &str = "a line of 1,000 bytes did not arrive whole. Perhaps \
+                         the limit is too low, or counts the line's end or \
+                         the address, too; or letters of several bytes were \
+                         cut where a read ended.";
+    let plain = "long ".repeat(LONGEST / 5 - 1) + "long.";
+    // Ten bytes: an end of a read at any even number cuts a letter.
+    let letters = "\u{20ac}\u{f6}\u{1f980}.".repeat(LONGEST / 10);
+    arrives(a, b, &format!("{plain}\n"), &[&plain], MEANS)?;
+    arrives(a, b, &format!("{letters}\r\n"), &[&letters], MEANS)?;
+    let sent = format!("{letters}\n{letters}\n{plain}\n");
+    arrives(a, b, &sent, &[&letters, &letters, &plain], MEANS)
+}
 
-    half_a_line(&server, &mut a, &mut b)
+/// Lines that are unusual, and lines like any other.
+fn odd_lines(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
+    for (text, means) in [
+        (
+            "  spaces, ",
+            "the spaces at the ends belong to the line. Perhaps it \
+                        was trimmed: take off the \\n, and one \\r before it.",
+        ),
+        ("tab\there", "a tab belongs to the line, and nothing changes it."),
+        (
+            "\r in \r it",
+            "only a \\r right before the \\n is no part of the line. \
+                         Perhaps another one ended a line, or was taken away.",
+        ),
+        (
+            "\u{b}, \u{c}, \u{85}, \u{2028}",
+            "a line ends with \\n and with \
+                        nothing else. Perhaps it was split where Unicode knows \
+                        other ends of lines, as Python's splitlines does.",
+        ),
+    ] {
+        arrives(a, b, &format!("{text}\n"), &[text], means)?;
+        let means = &format!("{means} Here the line ended with \\r\\n.");
+        arrives(a, b, &format!("{text}\r\n"), &[text], means)?;
+    }
+    // They may be delivered.
+    a.send("\n\r\nafter empty lines\n")?;
+    let means = "A sent two empty lines, and then one that did not arrive. \
+                 Perhaps an empty line was taken for the end of the stream.";
+    hears(b, a, "after empty lines", soon())
+        .map(drop)
+        .map_err(|missed| missed.finding.meaning(means))
+}
+
+/// Many lines at once, of one client.
+fn in_order(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
+    let texts: Vec<_> = (1..=20).map(|nth| format!("{nth}.")).collect();
+    let sent = texts.join("\n") + "\n";
+    let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+    arrives(a, b, &sent, &texts, CHUNKS)
 }
 
 /// A line that never ends is no message, even when its sender has left.
@@ -469,251 +458,24 @@ fn half_a_line(
     })
 }
 
-fn crowd(trial: &Trial) -> Result<(), Finding> {
-    let server = start(trial)?;
-    let names = (1..=CROWD).map(|nth| format!("client {nth}"));
-    let clients: Result<Vec<_>, _> =
-        names.map(|name| server.connect(&name)).collect();
-    let mut clients = clients?;
-    all_hear_the_first(&mut clients)?;
-    let addresses: Vec<_> =
-        clients.iter().map(|client| client.address.to_string()).collect();
-    let until = Deadline::after(CROWD_TIME);
-    for round in (1..=ROUNDS).take_while(|_| !until.is_over()) {
-        trial.note(format!("each of the {CROWD} says {LINES} lines"));
-        for nth in 1..=LINES {
-            for client in &mut clients {
-                client.say(&format!("line {round}.{nth} of mine\n"))?;
-            }
-        }
-        clients
-            .iter_mut()
-            .try_for_each(|client| hears_all(client, &addresses))?;
-    }
-    Ok(())
-}
-
-/// All clients are in the room when they have heard the first one.
-fn all_hear_the_first(clients: &mut [Client<'_>]) -> Result<(), Finding> {
-    let [first, second, others @ ..] = clients else { return Ok(()) };
-    let not_all = |finding: Finding| {
-        finding.meaning(
-            "not all clients are in the room at once: there are too few \
-             threads, or they wait for each other. Where lines are mixed, \
-             several threads write to one connection at the same time.",
-        )
-    };
-    introduce(first, second).map_err(not_all)?;
-    introduce(second, first).map_err(not_all)?;
-    // Once one has heard the call, most others have.
-    let until = Deadline::after(CALL_TIME);
-    for (nth, other) in others.iter_mut().enumerate() {
-        introduce(first, other).map_err(not_all)?;
-        if until.is_over() {
-            return Err(Finding::new(
-                format!("{nth} heard a line in {CALL_TIME:?}"),
-                format!("all {CROWD} hear it at once"),
-                "the server asks one client after the other whether there is \
-                 something to read, and waits for each.",
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Waits until `listener` has heard the lines of all others in a round.
-fn hears_all(
-    listener: &mut Client<'_>,
-    addresses: &[String],
+/// Half a line waits for the rest, which comes in small pieces.
+fn the_other_half(
+    slow: &mut Client<'_>,
+    a: &mut Client<'_>,
+    begun: Deadline,
 ) -> Result<(), Finding> {
-    let own = listener.address.to_string();
-    let others: HashSet<_> = addresses
-        .iter()
-        .map(String::as_str)
-        .filter(|address| *address != own)
-        .collect();
-    let all = others.len() * LINES;
-    let mut heard = HashSet::new();
-    let until = soon();
-    while heard.len() < all {
-        let name = listener.name();
-        let expected =
-            format!("to {name}: {LINES} lines of each of the others");
-        let line = match listener.line(until) {
-            Ok(line) => line,
-            Err(end) => {
-                let name = listener.name();
-                return Err(Finding::new(
-                    format!(
-                        "to {name}: {} of {all} lines, then {end}",
-                        heard.len()
-                    ),
-                    expected,
-                    lost(end),
-                ));
-            }
-        };
-        let text = String::from_utf8_lossy(&line);
-        let Some((address, end)) = text.split_once("line ") else { continue };
-        let mut senders = named(address, &others).into_iter();
-        let number = end.strip_suffix(" of mine").map(ToOwned::to_owned);
-        let number = number.filter(|number| is_number(number));
-        let (Some(sender), None, Some(number)) =
-            (senders.next(), senders.next(), number)
-        else {
-            return Err(Finding::new(
-                format!("to {}: {}", listener.name(), quoted(&line)),
-                expected,
-                "several threads write to one connection at the same time. A \
-                 line must leave in one write, or under a lock.",
-            ));
-        };
-        heard.insert((sender, number));
-    }
-    Ok(())
-}
-
-/// Those of `addresses` that the text has, as `names` would find them. There
-/// are many lines: each is searched once, and not once for each address.
-fn named<'a>(text: &str, addresses: &HashSet<&'a str>) -> HashSet<&'a str> {
-    // The clients of a room all come from one host.
-    let first = addresses.iter().next();
-    let Some((host, _)) = first.and_then(|a| a.rsplit_once(':')) else {
-        return HashSet::new();
-    };
-    let host = &format!("{host}:");
-    let address = |(at, _): (usize, _)| {
-        let rest = &text[at + host.len()..];
-        let end = rest.find(|next: char| !next.is_ascii_digit());
-        let end = end.map_or(text.len(), |end| at + host.len() + end);
-        addresses.get(&text[at..end]).copied()
-    };
-    text.match_indices(host).filter_map(address).collect()
-}
-
-/// Whether it is the number of a line: `12.3`.
-fn is_number(text: &str) -> bool {
-    text.split_once('.').is_some_and(|(round, nth)| {
-        round.parse::<usize>().is_ok() && nth.parse::<usize>().is_ok()
-    })
-}
-
-fn lost(end: ReadEnd) -> &'static str {
-    match end {
-        ReadEnd::End | ReadEnd::Reset => {
-            "the server closed the connection of a client who listens. If \
-             each has a queue, it is too short: 200 lines must fit."
-        }
-        _ => {
-            "lines are lost when several clients talk at the same time, or \
-             clients wait for each other, or there are not enough threads \
-             for all."
-        }
-    }
-}
-
-fn slow_reader(trial: &Trial) -> Result<(), Finding> {
-    let server = start(trial)?;
-    let (mut a, mut b) = pair(&server)?;
-    let mut slow = server.connect_with_little_room("S")?;
-    introduce(&mut a, &mut slow)?;
-    trial.note("from now on S does not read");
-
-    let batches = PASSING / (LONG_LINE * ON_THE_WAY);
-    trial.note(format!(
-        "A sends {batches} batches of {ON_THE_WAY} lines of {LONG_LINE} bytes; \
-         B listens after each"
-    ));
-    let until = Deadline::after(PASSING_TIME);
-    for nth in 1..=batches {
-        if until.is_over() {
-            break;
-        }
-        let line = |line: usize| {
-            let number = format!("line {line} of batch {nth} ");
-            format!("{number:=<LONG_LINE$}")
-        };
-        let batch: Vec<_> = (1..=ON_THE_WAY).map(line).collect();
-        a.say(&format!("{}\n", batch.join("\n")))?;
-        let last = batch.last().map_or("", String::as_str);
-        hears(&mut b, &a, last, soon()).map_err(|finding| Finding {
-            came: format!("after batch {nth}: {}", finding.came),
-            means: "the write to S waits, for S reads nothing and all \
-                    buffers are full; and everyone waits for that write, or \
-                    for a lock that is held during it."
-                .to_owned(),
-            ..finding
-        })?;
-    }
-    drop(slow);
-    Ok(())
-}
-
-fn bad_clients(trial: &Trial) -> Result<(), Finding> {
-    let server = start(trial)?;
-    let (mut a, mut b) = pair(&server)?;
-    let harmed = |finding: Finding| {
-        finding.harm(
-            "one client's trouble has hit others: an unwrap on a lock or a \
-             write, ? in the accept loop, or a loop over all clients that \
-             ends at the first one who is gone.",
-        )
-    };
-    let endless = misbehave(&server, &mut a).map_err(harmed)?;
-
-    let mut c = server.connect("C").map_err(harmed)?;
-    introduce(&mut a, &mut b).map_err(harmed)?;
-    introduce(&mut b, &mut a).map_err(harmed)?;
-    introduce(&mut c, &mut a).map_err(harmed)?;
-    introduce(&mut a, &mut c).map_err(harmed)?;
-    drop(endless);
-    Ok(())
-}
-
-/// Breaks, nonsense, and a line without an end, whose sender stays.
-fn misbehave<'t>(
-    server: &'t Server<'_>,
-    witness: &mut Client<'_>,
-) -> Result<Client<'t>, Finding> {
-    server.broken_clients(BROKEN)?;
-    let mut bad = server.connect("a bad client")?;
-    bad.send("half a li")?;
-    bad.reset();
-    no_text(server, witness)?;
-    let mut endless = server.connect("an endless client")?;
-    endless.flood(1024 * 1024);
-    Ok(endless)
-}
-
-/// A client who sends bytes that are no text, and leaves: that is told like
-/// any other leaving.
-fn no_text(
-    server: &Server<'_>,
-    witness: &mut Client<'_>,
-) -> Result<(), Finding> {
-    const END: &str = " is not UTF-8";
-    let mut bad = server.connect("a bad client")?;
-    let address = bad.address.to_string();
-    is_told(witness, &address, "the bad client has come", "")?;
-    // The server may hang up on it.
-    let _ = bad.send([b"\xff\xfe", END.as_bytes(), b"\n"].concat());
-    bad.leave();
-    let until = soon();
-    loop {
-        match witness.line(until).map(|line| {
-            let line = String::from_utf8_lossy(&line).into_owned();
-            names(&line, &address) && !line.ends_with(END)
-        }) {
-            Ok(true) => return Ok(()),
-            Ok(false) => {}
-            Err(end) => {
-                let name = witness.name();
-                return Err(Finding::new(
-                    format!("to {name}: {end}"),
-                    format!("to {name}: a line with {address}: it has left"),
-                    "",
-                ));
-            }
-        }
-    }
+    const MEANS: &str = "half a line was not there any more when the rest \
+                         came, some seconds later. Perhaps a read has a \
+                         time-out, and what had come until then is lost.";
+    let late = |finding: Finding| finding.meaning(MEANS);
+    // In between, what comes a little at a time.
+    thread::sleep(begun.left().unwrap_or_default());
+    slow.send_in_bytes("and the other", Duration::from_millis(5))
+        .map_err(late)?;
+    slow.send(" half\n").map_err(late)?;
+    slow.send("end of S\n").map_err(late)?;
+    let heard =
+        hears(a, slow, "end of S", soon()).map_err(|m| late(m.into()))?;
+    let whole = ["half a line, and the other half"];
+    exactly(a, slow, &whole, &heard, MEANS)
 }

@@ -13,6 +13,12 @@ use crate::trial::{ANSWER_TIME, Server, Trial};
 /// server has a look at them.
 pub(crate) const BROKEN: usize = 50;
 
+/// After so many there is a moment in which the server can accept them. Its
+/// queue may be short, and when it is full each further one waits for a second
+/// (RFC 6298, section 2.1).
+const AT_ONCE: usize = 4;
+const MOMENT: Duration = Duration::from_millis(10);
+
 /// What a flood is made of.
 const FLOOD: &[u8] = &[b'x'; 64 * 1024];
 
@@ -47,6 +53,15 @@ impl Server<'_> {
         self.client(name, connected)
     }
 
+    /// Connects, and does not note it: it is one of many.
+    pub(crate) fn connect_unnoted(
+        &self,
+        name: &str,
+    ) -> Result<Client<'_>, Finding> {
+        let connected = TcpStream::connect_timeout(&self.address, ANSWER_TIME);
+        self.unnoted(name, connected)
+    }
+
     /// Clients who connect and say nothing.
     pub(crate) fn silent_clients(
         &self,
@@ -76,7 +91,10 @@ impl Server<'_> {
         self.trial.note(format!(
             "{count} clients break off (reset) as soon as they are connected"
         ));
-        for _ in 0..count {
+        for nth in 1..=count {
+            if nth % AT_ONCE == 0 {
+                std::thread::sleep(MOMENT);
+            }
             let client = TcpStream::connect_timeout(&self.address, ANSWER_TIME);
             match client {
                 Ok(connection) => harness::peer::reset(connection),
@@ -212,6 +230,48 @@ impl Client<'_> {
         self.connection.write_all(FLOOD).is_ok()
     }
 
+    /// Sends a little of an endless line, and at most up to `until`; returns
+    /// how many bytes the server's side has taken.
+    ///
+    /// # Errors
+    /// When the server has ended the connection.
+    pub(crate) fn pour(&mut self, until: Deadline) -> io::Result<usize> {
+        let Some(left) = until.left() else { return Ok(0) };
+        self.connection.set_write_timeout(Some(left))?;
+        match self.connection.write(FLOOD) {
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock
+                | ErrorKind::TimedOut
+                | ErrorKind::Interrupted => Ok(0),
+                _ => Err(error),
+            },
+            sent => sent,
+        }
+    }
+
+    /// Keeps little on our side of what the server has not taken.
+    pub(crate) fn keep_little_unsent(&self) {
+        const LITTLE: usize = 32 * 1024;
+        let socket = socket2::SockRef::from(&self.connection);
+        let _ = socket.set_send_buffer_size(LITTLE);
+    }
+
+    /// Gives up the little room of `connect_with_little_room`.
+    pub(crate) fn make_room(&self) {
+        const ROOM: usize = 1024 * 1024;
+        let socket = socket2::SockRef::from(&self.connection);
+        let _ = socket.set_recv_buffer_size(ROOM);
+    }
+
+    /// Whether the server has ended this connection by now. What it said
+    /// before is forgotten.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        /// The end may be right behind the last words.
+        const A_WHILE: Duration = Duration::from_millis(20);
+        let (_, end) = self.hear_out(Deadline::after(A_WHILE));
+        matches!(end, ReadEnd::End | ReadEnd::Reset)
+    }
+
     /// Remembers something for the message of a failure.
     pub(crate) fn note(&self, line: String) {
         self.trial.note(line);
@@ -225,6 +285,11 @@ impl Client<'_> {
     /// Ends our side, and goes on listening.
     pub(crate) fn end(&mut self) {
         self.trial.note(format!("{} ends its side", self.name));
+        self.end_unnoted();
+    }
+
+    /// The same, without noting it.
+    pub(crate) fn end_unnoted(&mut self) {
         let _ = self.connection.shutdown(Shutdown::Write);
     }
 

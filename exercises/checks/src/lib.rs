@@ -14,12 +14,16 @@
 
 mod changes;
 mod chat;
+mod chat_bad;
+mod chat_crowd;
+mod chat_room;
 mod client;
 mod command_line;
 mod finding;
 mod free_port;
 mod gopher;
 mod ladder;
+mod memory;
 mod ports;
 mod start;
 #[cfg(target_os = "linux")]

@@ -3,15 +3,20 @@
 use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream,
 };
+use std::time::Duration;
 
 use harness::Deadline;
 
 use crate::finding::Finding;
 use crate::ports::{Block, is_free, turn};
-use crate::trial::{ANSWER_TIME, START_TIME, Server, Trial};
+use crate::trial::{START_TIME, Server, Trial};
 
 /// The port of a program that is not told one.
 const DEFAULT_PORT: u16 = 8080;
+
+/// How long an address may take to say that nobody listens there: a system that
+/// does not have the address says nothing.
+const ELSEWHERE_TIME: Duration = Duration::from_millis(500);
 
 /// Others may take a port that all know, at just that moment.
 const DEFAULT_TRIES: usize = 3;
@@ -87,7 +92,7 @@ pub(crate) fn nowhere_else(server: &Server<'_>) -> Result<(), Finding> {
     for other in others.into_iter().filter(|ip| *ip != server.address.ip()) {
         let elsewhere = SocketAddr::new(other, server.address.port());
         server.trial.note(format!("somebody tries to connect to {elsewhere}"));
-        if TcpStream::connect_timeout(&elsewhere, ANSWER_TIME).is_ok() {
+        if TcpStream::connect_timeout(&elsewhere, ELSEWHERE_TIME).is_ok() {
             return Err(Finding::new(
                 format!("a connection at {elsewhere}"),
                 format!("none: it listens on {} alone", server.address.ip()),
