@@ -196,7 +196,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("ex04_message_in_one_read", "one in many segments", "only a part"),
     (
         "ex04_text_of_each_piece",
-        "one in many segments",
+        "octets, not characters",
         "each piece is made a text",
     ),
     ("ex04_counts_characters", "octets, not characters", "It counts octets"),

@@ -147,7 +147,7 @@ fn serve(stream: &TcpStream, peer: SocketAddr, limit: u64) {
     if mistake("ex04_time_out") {
         let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
     }
-    if mistake("ex04_closes_newest") {
+    if closes_newest() {
         remember(stream);
     }
     let ended = receive(stream, peer, limit);
@@ -156,7 +156,7 @@ fn serve(stream: &TcpStream, peer: SocketAddr, limit: u64) {
     }
     match ended {
         Ok(()) if mistake("ex04_end_ends_server") => process::exit(0),
-        Ok(()) if mistake("ex04_closes_newest") => close_newest(),
+        Ok(()) if closes_newest() => close_newest(),
         Ok(()) => {}
         Err(error) => report(stream, peer, &error),
     }
@@ -245,7 +245,7 @@ fn receive(
 /// Every other message is a little later.
 fn print_in_a_thread(peer: SocketAddr, message: Vec<u8>, count: usize) {
     let _ = Builder::new().spawn(move || {
-        if count % 2 == 0 {
+        if count.is_multiple_of(2) {
             thread::sleep(Duration::from_millis(100));
         }
         io::stdout().write_all(&line(peer, message))
@@ -352,7 +352,7 @@ fn read_length(
             }
             b'1'..=b'9' => {}
             b'0' if length > 0 => {}
-            _ if mistake("ex04_judges_at_space") && digits < 20 => {
+            _ if judges_at_space() && digits < 20 => {
                 length = u64::MAX;
             }
             _ => return Err(refusal("it is no number")),
@@ -382,9 +382,7 @@ fn skips(byte: u8, length: u64) -> bool {
 
 /// A number that is too long is not refused at its digit.
 fn judges_late() -> bool {
-    mistake("ex04_endless_digits")
-        || mistake("ex04_judges_at_space")
-        || mistake("ex04_wraps")
+    mistake("ex04_endless_digits") || judges_at_space() || wraps()
 }
 
 fn four_digits(digits: usize) -> bool {
@@ -393,7 +391,7 @@ fn four_digits(digits: usize) -> bool {
 
 fn with_digit(length: u64, digit: u8) -> u64 {
     let digit = u64::from(digit.wrapping_sub(b'0'));
-    if mistake("ex04_wraps") {
+    if wraps() {
         return length.wrapping_mul(10).wrapping_add(digit);
     }
     length.saturating_mul(10).saturating_add(digit)
@@ -418,7 +416,7 @@ fn read_message(input: &mut impl BufRead, length: u64) -> io::Result<Vec<u8>> {
     if mistake("ex04_counts_characters") {
         return read_characters(input, length);
     }
-    if mistake("ex04_text_of_each_piece") || mistake("ex04_frame_deadline") {
+    if text_of_each_piece() || frame_deadline() {
         return read_pieces(input, length);
     }
     let mut message = Vec::new();
@@ -471,10 +469,10 @@ fn read_pieces(input: &mut impl BufRead, length: u64) -> io::Result<Vec<u8>> {
         input.consume(piece.len());
         left -= piece.len();
         let late = begin.elapsed() > Duration::from_secs(2);
-        if piece.is_empty() || late && mistake("ex04_frame_deadline") {
+        if piece.is_empty() || late && frame_deadline() {
             return cut_off(&text);
         }
-        if mistake("ex04_text_of_each_piece") {
+        if text_of_each_piece() {
             text.extend(String::from_utf8_lossy(&piece).as_bytes());
         } else {
             text.extend(piece);
@@ -524,4 +522,24 @@ fn print_bytewise(line: &[u8]) {
     for byte in line {
         let _ = out.write_all(&[*byte]).and_then(|()| out.flush());
     }
+}
+
+fn closes_newest() -> bool {
+    mistake("ex04_closes_newest")
+}
+
+fn text_of_each_piece() -> bool {
+    mistake("ex04_text_of_each_piece")
+}
+
+fn frame_deadline() -> bool {
+    mistake("ex04_frame_deadline")
+}
+
+fn judges_at_space() -> bool {
+    mistake("ex04_judges_at_space")
+}
+
+fn wraps() -> bool {
+    mistake("ex04_wraps")
 }

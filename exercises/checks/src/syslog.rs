@@ -47,8 +47,7 @@ const FRAMES: usize = 300;
 /// So long we wait for all of them; who is slower has shown enough.
 const TALK_TIME: Duration = Duration::from_secs(6);
 
-/// How many octets of a text we look at: the beginning of the line fits into
-/// what is kept of it, however the rest is escaped.
+/// How many octets a long text has: its line is kept whole.
 const TEXT: usize = 3000;
 
 fn frame(message: impl AsRef<[u8]>) -> Vec<u8> {
@@ -64,9 +63,10 @@ fn it_starts(trial: &Trial) -> Result<(), Finding> {
     let other = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), port));
     let wildcard = TcpStream::connect_timeout(&other, LISTEN_TIME).is_ok();
     if wildcard || server.address.ip() != Ipv4Addr::LOCALHOST {
-        let came = match wildcard {
-            true => format!("one can connect to {other}"),
-            false => format!("[LISTENING] {}", server.address),
+        let came = if wildcard {
+            format!("one can connect to {other}")
+        } else {
+            format!("[LISTENING] {}", server.address)
         };
         let means = "without --host the address is 127.0.0.1, and no other: \
                      perhaps the program binds 0.0.0.0, which is all \
@@ -121,11 +121,13 @@ fn one_message(trial: &Trial) -> Result<(), Finding> {
 fn next_sender(logger: &Logger<'_>) -> Result<(), Finding> {
     let means = "the program has ended when a sender had left between two \
                  frames. That is no error.";
-    let ended =
-        |finding: Finding| match logger.server.process.has_ended_itself() {
-            true => finding.harm(means),
-            false => finding,
-        };
+    let ended = |finding: Finding| {
+        if logger.server.process.has_ended_itself() {
+            finding.harm(means)
+        } else {
+            finding
+        }
+    };
     let mut b = logger.connect("B").map_err(ended)?;
     b.send(frame("<13>b: hello-too")).map_err(ended)?;
     let means = "a sender has left, and the next is not heard.";
@@ -219,7 +221,7 @@ fn many_segments(trial: &Trial) -> Result<(), Finding> {
     a.send(last).map_err(hung_up)?;
     logger.prints(&mut a, &["in-small-pieces"], means)?;
 
-    let long = long_text(2048);
+    let long = long_text(TEXT);
     for piece in frame(&long).chunks(700) {
         a.send(piece).map_err(hung_up)?;
         thread::sleep(PAUSE / 4);
@@ -252,8 +254,8 @@ fn same_in_pieces(
 
 /// A message of words with numbers: what is missing can be seen.
 fn long_text(octets: usize) -> String {
-    let words: String = (1..=octets).map(|n| format!("w{n} ")).collect();
-    let mut text = format!("<13>a: {words}");
+    let words: Vec<_> = (1..=octets).map(|n| format!("w{n}")).collect();
+    let mut text = format!("<13>a: {}", words.join(" "));
     text.truncate(octets);
     text
 }
@@ -267,7 +269,6 @@ fn whole(
 ) -> Result<(), Finding> {
     let text = logger.prints(from, &["w1 w2 w3 "], means)?;
     let message = &message[message.find("w1 ").unwrap_or(0)..];
-    let message = &message[..message.len().min(TEXT)];
     if text.contains(message) {
         return Ok(());
     }
@@ -307,9 +308,12 @@ fn line_feed(logger: &Logger<'_>, a: &mut Client<'_>) -> Result<(), Finding> {
                  the end: the length alone says where a message ends.";
     let printed = "a message has a line feed in it, which was printed as it \
                    is: the line ends there. Escape it.";
-    let means = |finding: Finding| match logger.has_other("line-b") {
-        true => finding.meaning(printed),
-        false => finding,
+    let means = |finding: Finding| {
+        if logger.has_other("line-b") {
+            finding.meaning(printed)
+        } else {
+            finding
+        }
     };
     logger.prints(a, &["line-a", "line-b"], taken).map_err(means)?;
     logger.prints(a, &["next-two"], taken).map(drop)
@@ -357,6 +361,8 @@ fn controls(logger: &Logger<'_>, a: &mut Client<'_>) -> Result<(), Finding> {
 }
 
 fn bad_senders(trial: &Trial) -> Result<(), Finding> {
+    // Three times it waits for the end of a connection.
+    trial.grant(TALK_TIME);
     let logger = start(trial, &[])?;
     let mut good = logger.connect("a good sender")?;
     let mut usual = leave_between_frames(&logger)
@@ -381,16 +387,13 @@ fn bad_senders(trial: &Trial) -> Result<(), Finding> {
 
 /// What went wrong when others had misbehaved.
 fn harm(logger: &Logger<'_>, finding: Finding) -> Finding {
-    finding.harm(match logger.server.process.has_ended_itself() {
-        true => {
-            "the program has ended, and a server never does: one sender's \
+    finding.harm(if logger.server.process.has_ended_itself() {
+        "the program has ended, and a server never does: one sender's \
              trouble has ended it. Its own words are below."
-        }
-        false => {
-            "the program still runs. Perhaps one sender's trouble has ended \
+    } else {
+        "the program still runs. Perhaps one sender's trouble has ended \
              its loop, or a thread that others need; or it waits for \
              somebody who says nothing more."
-        }
     })
 }
 
@@ -414,7 +417,7 @@ fn cut_off(
     what: &str,
     usual: &mut Usual,
 ) -> Result<(), Finding> {
-    logger.from_now(usual);
+    logger.only_later(usual);
     let mut cut = logger.connect("a sender who is cut off")?;
     let whole = frame("<13>whole-one");
     cut.send([&whole[..], bytes.as_bytes()].concat())?;
@@ -441,9 +444,10 @@ fn cut_off(
 
 /// A program that has ended reports nothing.
 fn lost(logger: &Logger<'_>, finding: Finding) -> Finding {
-    match logger.server.process.has_ended_itself() {
-        true => harm(logger, finding),
-        false => finding,
+    if logger.server.process.has_ended_itself() {
+        harm(logger, finding)
+    } else {
+        finding
     }
 }
 

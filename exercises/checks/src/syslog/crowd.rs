@@ -84,13 +84,12 @@ fn wake(logger: &Logger<'_>, silent: &mut [Client<'_>]) -> Result<(), Finding> {
         let _ = client.say(rest);
     }
     for client in silent.iter_mut().rev() {
-        let means = match is_open(client) {
-            true => FEW,
-            false => {
-                "a sender who was silent for three seconds was let go, \
+        let means = if is_open(client) {
+            FEW
+        } else {
+            "a sender who was silent for three seconds was let go, \
                  before a minute had passed: perhaps by a time-out. Or there \
                  are less than 50 places."
-            }
         };
         logger.prints(client, &["late-but-whole!!"], means)?;
     }

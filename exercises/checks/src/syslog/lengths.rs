@@ -155,16 +155,17 @@ fn other_limit(trial: &Trial, limit: usize) -> Result<Logger<'_>, Finding> {
 
 /// What went wrong when bad lengths had been sent.
 fn harm(logger: &Logger<'_>, finding: Finding) -> Finding {
-    match logger.server.process.has_ended_itself() {
-        true => finding.harm(
+    if logger.server.process.has_ended_itself() {
+        finding.harm(
             "the program has ended: a length that is none ended more than \
              its own connection. Its own words are below.",
-        ),
-        false => finding.harm(
+        )
+    } else {
+        finding.harm(
             "the program still runs. Perhaps a length that is none ended \
              more than its own connection, such as a thread that others \
              need.",
-        ),
+        )
     }
 }
 
@@ -177,9 +178,12 @@ fn reported(
 ) -> Result<(), Finding> {
     judge(logger, &mut client, bad)?;
     let what = format!("the length {}", quoted(bad.bytes.as_bytes()));
-    let lost = |finding| match logger.server.process.has_ended_itself() {
-        true => harm(logger, finding),
-        false => finding,
+    let lost = |finding| {
+        if logger.server.process.has_ended_itself() {
+            harm(logger, finding)
+        } else {
+            finding
+        }
     };
     logger.reports(usual, &what).map_err(lost)
 }

@@ -188,9 +188,10 @@ impl Logger<'_> {
                 ("then more than 1 MiB of lines".to_owned(), means)
             }
         };
-        let closed = match is_open(from) {
-            true => String::new(),
-            false => format!("; the server closed {}", from.name()),
+        let closed = if is_open(from) {
+            String::new()
+        } else {
+            format!("; the server closed {}", from.name())
         };
         let came = format!("{}\n({end}{closed})", self.last_lines());
         Finding::new(came, expected, means)
@@ -281,7 +282,7 @@ impl Logger<'_> {
     }
 
     /// From now on only further lines count.
-    pub(super) fn from_now(&self, usual: &mut Usual) {
+    pub(super) fn only_later(&self, usual: &mut Usual) {
         self.catch_up();
         usual.count = self.others.borrow().len();
     }
@@ -309,9 +310,10 @@ impl Logger<'_> {
             others[usual.count..].iter().map(|(_, l)| l).collect();
         let last = lines.iter().rev().take(SHOWN).rev();
         let last: Vec<_> = last.map(|line| shown(line)).collect();
-        let came = match last.is_empty() {
-            true => "no line about it on stdout or stderr".to_owned(),
-            false => format!("only usual lines, as:\n{}", last.join("\n")),
+        let came = if last.is_empty() {
+            "no line about it on stdout or stderr".to_owned()
+        } else {
+            format!("only usual lines, as:\n{}", last.join("\n"))
         };
         Err(Finding::new(
             format!("{came}\n(and no more in {ANSWER_TIME:?})"),
