@@ -181,7 +181,9 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("ex04_no_tag", "one message", "not in a line [RECEIVED] PEER text"),
     ("ex04_on_stderr", "one message", "println!, not eprintln!"),
     ("ex04_one_message", "one message", "reads one and no more"),
+    ("ex04_own_address", "one message", "not its sender's address and port"),
     ("ex04_prints_twice", "one message", "printed more than once"),
+    ("ex04_upper_case", "one message", "not the text of the message"),
     ("ex04_waits_for_end", "one message", "or for the end of the connection"),
     ("ex04_waits_for_next", "one message", "for the next message"),
     ("ex04_256_frames", "several in one segment", "252 of 300 frames"),
@@ -237,6 +239,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("ex04_four_digits", "bad lengths", "only so many digits"),
     ("ex04_judges_at_space", "bad lengths", "waits for a space"),
     ("ex04_keeps_what_follows", "bad lengths", "collects the digits"),
+    ("ex04_larger_default", "bad lengths", "this length is over it"),
     ("ex04_lets_parse_judge", "bad lengths", "takes \"+7\" for a number"),
     ("ex04_looks_on", "bad lengths", "looks for the next frame behind it"),
     (

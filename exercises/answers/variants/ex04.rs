@@ -58,6 +58,8 @@ fn run(mut args: Args) -> Result<(), Error> {
         args.max_message - 1
     } else if mistake("ex04_one_too_many") {
         args.max_message + 1
+    } else if args.max_message == 8192 && mistake("ex04_larger_default") {
+        10_000
     } else if mistake("ex04_fixed_limit") {
         8192
     } else {
@@ -150,7 +152,11 @@ fn serve(stream: &TcpStream, peer: SocketAddr, limit: u64) {
     if closes_newest() {
         remember(stream);
     }
-    let ended = receive(stream, peer, limit);
+    let shown = match stream.local_addr() {
+        Ok(own) if mistake("ex04_own_address") => own,
+        _ => peer,
+    };
+    let ended = receive(stream, shown, limit);
     if oddity("ex04_closes_late") {
         thread::sleep(Duration::from_secs(4));
     }
@@ -491,6 +497,9 @@ fn line(peer: SocketAddr, mut message: Vec<u8>) -> Vec<u8> {
     }
     if mistake("ex04_ends_at_nul") {
         message = message.split(|b| *b == 0).next().unwrap().to_vec();
+    }
+    if mistake("ex04_upper_case") {
+        message.make_ascii_uppercase();
     }
     if mistake("ex04_trims_text") {
         message = message.trim_ascii().to_vec();

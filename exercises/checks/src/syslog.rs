@@ -101,7 +101,13 @@ fn one_message(trial: &Trial) -> Result<(), Finding> {
     let means = "perhaps the program waits for a line feed, which a message \
                  need not have, for the next message, or for the end of the \
                  connection; or it keeps its output in a buffer.";
-    logger.prints(&mut a, &["hello-server"], means)?;
+    let text = logger.prints_any(&mut a, &["hello-server"], means)?;
+    if !text.contains("hello-server") {
+        let means = "the line came, and not the text of the message. \
+                     Letters, digits and hyphens stay as they are.";
+        let expected = "the text <13>a: hello-server";
+        return Err(Finding::new(format!("{text:?}"), expected, means));
+    }
     a.send(frame("<13>a: hello-again"))?;
     let means = "the program has printed one message, and not the next on \
                  the same connection: perhaps it reads one and no more.";

@@ -47,6 +47,11 @@ impl Received {
         shown(&format!("{TAG} {} {}", self.peer, self.text))
     }
 
+    /// Whether its PEER is no address, or the server's own.
+    fn is_of_no_sender(&self, server: SocketAddr) -> bool {
+        self.peer.parse::<SocketAddr>().map_or(true, |peer| peer == server)
+    }
+
     fn is_from(&self, peer: SocketAddr) -> bool {
         self.peer == peer.to_string()
     }
@@ -105,13 +110,25 @@ impl Logger<'_> {
         words: &[&str],
         means: &str,
     ) -> Result<String, Finding> {
+        let text = self.prints_any(from, words, means)?;
+        if words.iter().all(|word| text.contains(word)) {
+            return Ok(text);
+        }
+        Err(self.another(from.address, &text, words, means))
+    }
+
+    /// Waits until the next message of this client is printed, whatever its
+    /// text; these words are expected in it.
+    pub(super) fn prints_any(
+        &self,
+        from: &mut Client<'_>,
+        words: &[&str],
+        means: &str,
+    ) -> Result<String, Finding> {
         let until = soon();
         loop {
             if let Some(text) = self.next_of(from.address) {
-                if words.iter().all(|word| text.contains(word)) {
-                    return Ok(text);
-                }
-                return Err(self.another(from.address, &text, words, means));
+                return Ok(text);
             }
             if let Err(why) = self.hear(until) {
                 return Err(self.missing(from, words, why, means));
@@ -223,8 +240,10 @@ impl Logger<'_> {
     fn elsewhere(&self, words: &[&str]) -> Option<(String, &'static str)> {
         let has = |text: &str| words.iter().all(|word| text.contains(word));
         let received = self.received.borrow();
-        let fresh = received.iter().find(|r| !r.taken.get() && has(&r.text));
-        if let Some(other) = fresh {
+        let server = self.server.address;
+        let stranger =
+            |r: &&Received| has(&r.text) && r.is_of_no_sender(server);
+        if let Some(other) = received.iter().find(stranger) {
             let means = "the message came, and the word behind [RECEIVED] is \
                          not its sender's address and port. accept returns \
                          the sender's; local_addr is the server's own.";
