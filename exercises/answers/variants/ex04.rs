@@ -52,19 +52,7 @@ fn run(mut args: Args) -> Result<(), Error> {
         bound.set_ip([127, 0, 0, 1].into());
     }
     events::listening(bound);
-    let limit = if mistake("ex04_trusts_length") {
-        u64::MAX
-    } else if mistake("ex04_refuses_the_limit") {
-        args.max_message - 1
-    } else if mistake("ex04_one_too_many") {
-        args.max_message + 1
-    } else if args.max_message == 8192 && mistake("ex04_larger_default") {
-        10_000
-    } else if mistake("ex04_fixed_limit") {
-        8192
-    } else {
-        args.max_message
-    };
+    let limit = limit(args.max_message);
     let listener = Arc::new(listener);
     for _ in 1..pool() {
         let listener = Arc::clone(&listener);
@@ -72,6 +60,23 @@ fn run(mut args: Args) -> Result<(), Error> {
     }
     accept(&listener, limit);
     Ok(())
+}
+
+/// The longest message that is taken.
+fn limit(asked: u64) -> u64 {
+    if mistake("ex04_trusts_length") {
+        u64::MAX
+    } else if mistake("ex04_refuses_the_limit") {
+        asked - 1
+    } else if mistake("ex04_one_too_many") {
+        asked + 1
+    } else if asked == 8192 && mistake("ex04_larger_default") {
+        10_000
+    } else if mistake("ex04_fixed_limit") {
+        8192
+    } else {
+        asked
+    }
 }
 
 fn mistaken_address(address: &mut Address) {
@@ -208,17 +213,17 @@ fn close_newest() {
     let _ = newest.map(|stream| stream.shutdown(Shutdown::Both));
 }
 
-fn receive(
-    mut stream: &TcpStream,
-    peer: SocketAddr,
-    limit: u64,
-) -> io::Result<()> {
-    let mut input: Box<dyn BufRead> = Box::new(BufReader::new(stream));
+fn reader<'s>(mut stream: &'s TcpStream) -> io::Result<Box<dyn BufRead + 's>> {
     if mistake("ex04_waits_for_end") {
         let mut all = Vec::new();
         stream.read_to_end(&mut all)?;
-        input = Box::new(Cursor::new(all));
+        return Ok(Box::new(Cursor::new(all)));
     }
+    Ok(Box::new(BufReader::new(stream)))
+}
+
+fn receive(stream: &TcpStream, peer: SocketAddr, limit: u64) -> io::Result<()> {
+    let mut input = reader(stream)?;
     let mut out = BufWriter::new(io::stdout());
     let mut count = 0;
     while let Some(length) = next_length(stream, &mut input, limit)? {
@@ -270,11 +275,7 @@ fn print(
     } else if mistake("ex04_on_stderr") {
         io::stderr().write_all(&line)?;
     } else if mistake("ex04_mixed_lines") {
-        for piece in line.chunks(40) {
-            io::stdout().write_all(piece)?;
-            io::stdout().flush()?;
-            thread::sleep(Duration::from_millis(1));
-        }
+        print_in_pieces(&line)?;
     } else {
         out.write_all(&line)?;
         if mistake("ex04_prints_twice") {
@@ -339,28 +340,19 @@ fn read_length(
     input: &mut impl BufRead,
     limit: u64,
 ) -> io::Result<Option<u64>> {
-    if mistake("ex04_header_in_one_read") {
-        let read = input.fill_buf()?;
-        if !read.is_empty() && !read.contains(&b' ') {
-            return Err(refusal("it has no space"));
-        }
-    }
-    let mut digits = 0;
-    let mut length: u64 = 0;
+    whole_in_one_read(input)?;
+    let (mut digits, mut length) = (0, 0_u64);
     for byte in input.bytes() {
         let byte = byte?;
         match byte {
-            b' ' if length > limit => return Err(refusal("it is too long")),
-            b' ' if length > 0 => return Ok(Some(length)),
             _ if skips(byte, length) => continue,
-            b'\t' if length > 0 && mistake("ex04_any_white_space") => {
-                return Ok(Some(length));
+            _ if ends(byte) && length > limit => {
+                return Err(refusal("it is too long"));
             }
+            _ if ends(byte) && length > 0 => return Ok(Some(length)),
             b'1'..=b'9' => {}
             b'0' if length > 0 => {}
-            _ if judges_at_space() && digits < 20 => {
-                length = u64::MAX;
-            }
+            _ if judges_at_space() && digits < 20 => length = u64::MAX,
             _ => return Err(refusal("it is no number")),
         }
         digits += 1;
@@ -373,6 +365,21 @@ fn read_length(
         return Ok(None);
     }
     Err(io::Error::other("the length is cut off"))
+}
+
+/// Takes a part of a length for all of it.
+fn whole_in_one_read(input: &mut impl BufRead) -> io::Result<()> {
+    if mistake("ex04_header_in_one_read") {
+        let read = input.fill_buf()?;
+        if !read.is_empty() && !read.contains(&b' ') {
+            return Err(refusal("it has no space"));
+        }
+    }
+    Ok(())
+}
+
+fn ends(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t' && mistake("ex04_any_white_space")
 }
 
 /// Whether a byte is passed over that belongs to no length.
@@ -498,6 +505,13 @@ fn line(peer: SocketAddr, mut message: Vec<u8>) -> Vec<u8> {
     if mistake("ex04_ends_at_nul") {
         message = message.split(|b| *b == 0).next().unwrap().to_vec();
     }
+    if mistake("ex04_prints_length") {
+        let length = format!("{} ", message.len());
+        message.splice(0..0, length.into_bytes());
+    }
+    if mistake("ex04_strips_priority") && message.starts_with(b"<13>") {
+        message.drain(..4);
+    }
     if mistake("ex04_upper_case") {
         message.make_ascii_uppercase();
     }
@@ -524,6 +538,16 @@ fn head(peer: SocketAddr) -> String {
     } else {
         format!("[RECEIVED] {peer} ")
     }
+}
+
+/// Others may print in between.
+fn print_in_pieces(line: &[u8]) -> io::Result<()> {
+    for piece in line.chunks(40) {
+        io::stdout().write_all(piece)?;
+        io::stdout().flush()?;
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 fn print_bytewise(line: &[u8]) {

@@ -187,13 +187,8 @@ impl Logger<'_> {
         means: &str,
     ) -> Finding {
         let expected = expected(from.address, words);
-        if let Some(line) = self.mixed() {
-            let means = "there are several messages in one line. Perhaps \
-                         several threads write into one line: print it with \
-                         one println!, or keep stdout locked.";
-            return Finding::new(line, expected, means);
-        }
-        if let Some((came, means)) = self.elsewhere(words) {
+        let elsewhere = self.mixed().or_else(|| self.elsewhere(words));
+        if let Some((came, means)) = elsewhere {
             return Finding::new(came, expected, means);
         }
         let (end, means) = match why {
@@ -227,13 +222,16 @@ impl Logger<'_> {
     }
 
     /// A line with more than one message.
-    fn mixed(&self) -> Option<String> {
+    fn mixed(&self) -> Option<(String, &'static str)> {
         let mut lines: Vec<_> =
             self.received.borrow().iter().map(Received::line).collect();
         let others = self.others.borrow();
         lines.extend(others.iter().map(|(_, line)| shown(line)));
         let line = lines.iter().find(|l| l.matches(TAG).count() > 1)?;
-        Some(format!("in one line:\n{line}"))
+        let means = "there are several messages in one line. Perhaps \
+                     several threads write into one line: print it with one \
+                     println!, or keep stdout locked.";
+        Some((format!("in one line:\n{line}"), means))
     }
 
     /// Where else words of a message were printed, and what that means.
@@ -249,29 +247,42 @@ impl Logger<'_> {
                          the sender's; local_addr is the server's own.";
             return Some((format!("on stdout:\n{}", other.line()), means));
         }
+        self.begun(&has).or_else(|| self.without_form(&has))
+    }
+
+    /// A line that has not ended yet.
+    fn begun(
+        &self,
+        has: &impl Fn(&str) -> bool,
+    ) -> Option<(String, &'static str)> {
         let begun = self.server.process.begun(Stream::Stdout);
-        if has(&String::from_utf8_lossy(&begun)) {
-            let means = "the line has no end: perhaps print! instead of \
-                         println!.";
-            let came = format!("{}, without a line end", quoted(&begun));
-            return Some((came, means));
-        }
+        let means = "the line has no end: perhaps print! instead of println!.";
+        has(&String::from_utf8_lossy(&begun))
+            .then(|| (format!("{}, no line end", quoted(&begun)), means))
+    }
+
+    /// A line that has not the form of a message, or is on stderr.
+    fn without_form(
+        &self,
+        has: &impl Fn(&str) -> bool,
+    ) -> Option<(String, &'static str)> {
         let others = self.others.borrow();
         let (stream, line) = others.iter().find(|(stream, line)| {
             has(line) && (*stream == Stream::Stdout || line.starts_with(TAG))
         })?;
-        Some(match stream {
+        let (stream, means) = match stream {
             Stream::Stdout => (
-                format!("on stdout:\n{}", shown(line)),
+                "stdout",
                 "the text is there, but not in a line [RECEIVED] PEER text: \
                  the tag first, a space, the sender's address, a space, the \
                  message.",
             ),
             Stream::Stderr => (
-                format!("on stderr:\n{}", shown(line)),
+                "stderr",
                 "messages belong on stdout: println!, not eprintln!.",
             ),
-        })
+        };
+        Some((format!("on {stream}:\n{}", shown(line)), means))
     }
 
     /// Nothing is printed as a message of this client beyond what was expected.
@@ -313,33 +324,29 @@ impl Logger<'_> {
         what: &str,
     ) -> Result<(), Finding> {
         let until = soon();
-        loop {
-            let others = self.others.borrow();
-            if others[usual.count..].iter().any(|(_, line)| usual.is_news(line))
-            {
-                return Ok(());
-            }
-            drop(others);
+        while !usual.is_news(&self.others.borrow()) {
             if self.hear(until).is_err() {
-                break;
+                return Err(self.not_reported(usual, what));
             }
         }
+        Ok(())
+    }
+
+    fn not_reported(&self, usual: &Usual, what: &str) -> Finding {
         let others = self.others.borrow();
-        let lines: Vec<_> =
-            others[usual.count..].iter().map(|(_, l)| l).collect();
-        let last = lines.iter().rev().take(SHOWN).rev();
-        let last: Vec<_> = last.map(|line| shown(line)).collect();
+        let last = others[usual.count..].iter().rev().take(SHOWN).rev();
+        let last: Vec<_> = last.map(|(_, line)| shown(line)).collect();
         let came = if last.is_empty() {
             "no line about it on stdout or stderr".to_owned()
         } else {
             format!("only usual lines, as:\n{}", last.join("\n"))
         };
-        Err(Finding::new(
+        Finding::new(
             format!("{came}\n(and no more in {ANSWER_TIME:?})"),
             format!("a line on stdout or stderr that reports {what}"),
             "the error was passed over in silence: perhaps by let _ =, ok() \
              or an empty arm. Whoever reads the log must learn of it.",
-        ))
+        )
     }
 }
 
@@ -351,9 +358,11 @@ pub(super) struct Usual {
 }
 
 impl Usual {
-    fn is_news(&self, line: &str) -> bool {
-        let kind = kind(line);
-        kind.to_lowercase().contains("error") || !self.kinds.contains(&kind)
+    /// Whether one of the later lines is unlike the usual ones.
+    fn is_news(&self, lines: &[(Stream, String)]) -> bool {
+        lines[self.count..].iter().map(|(_, line)| kind(line)).any(|kind| {
+            kind.to_lowercase().contains("error") || !self.kinds.contains(&kind)
+        })
     }
 }
 
