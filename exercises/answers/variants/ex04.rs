@@ -494,16 +494,16 @@ fn read_pieces(input: &mut impl BufRead, length: u64) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// The line that is printed for a message.
-fn line(peer: SocketAddr, mut message: Vec<u8>) -> Vec<u8> {
+/// Changes what is printed of a message.
+fn change(message: &mut Vec<u8>) {
     if mistake("ex04_unwraps_utf8") {
-        message = String::from_utf8(message).unwrap().into_bytes();
+        assert!(str::from_utf8(message).is_ok(), "no UTF-8");
     }
     if mistake("ex04_cuts_text") {
         message.truncate(1000);
     }
     if mistake("ex04_ends_at_nul") {
-        message = message.split(|b| *b == 0).next().unwrap().to_vec();
+        *message = message.split(|b| *b == 0).next().unwrap().to_vec();
     }
     if mistake("ex04_prints_length") {
         let length = format!("{} ", message.len());
@@ -516,8 +516,13 @@ fn line(peer: SocketAddr, mut message: Vec<u8>) -> Vec<u8> {
         message.make_ascii_uppercase();
     }
     if mistake("ex04_trims_text") {
-        message = message.trim_ascii().to_vec();
+        *message = message.trim_ascii().to_vec();
     }
+}
+
+/// The line that is printed for a message.
+fn line(peer: SocketAddr, mut message: Vec<u8>) -> Vec<u8> {
+    change(&mut message);
     let mut text = message.escape_ascii().to_string().into_bytes();
     if mistake("ex04_prints_raw") {
         text = message;
