@@ -50,6 +50,10 @@ const TALK_TIME: Duration = Duration::from_secs(6);
 /// How many octets a long text has: its line is kept whole.
 const TEXT: usize = 3000;
 
+const NOT_THE_TEXT: &str = "a line came, and its text is not the text of the message. Behind PEER \
+     stands the message alone, and all of it; letters, digits and hyphens stay \
+     as they are.";
+
 fn frame(message: impl AsRef<[u8]>) -> Vec<u8> {
     let message = message.as_ref();
     [format!("{} ", message.len()).as_bytes(), message].concat()
@@ -108,7 +112,8 @@ fn one_message(trial: &Trial) -> Result<(), Finding> {
                  the same connection: perhaps it reads one and no more.";
     let text = logger.prints_any(&mut a, &["hello-again"], means)?;
     if !text.contains("13") || !text.contains("hello-again") {
-        is_text(&text, "<13>a: hello-again")?;
+        let words = ["13", "hello-again"];
+        return Err(logger.another(a.address, &text, &words, NOT_THE_TEXT));
     }
     a.end();
     no_answer(&mut a)?;
@@ -129,11 +134,8 @@ fn is_text(text: &str, message: &str) -> Result<(), Finding> {
     if bytes.unwrap_or(text).trim_matches(quotes) == message {
         return Ok(());
     }
-    let means = "a line came, and its text is not the text of the message. \
-                 Behind PEER stands the message alone, and all of it; \
-                 letters, digits and hyphens stay as they are.";
     let expected = format!("the text {message}");
-    Err(Finding::new(format!("{text:?}"), expected, means))
+    Err(Finding::new(format!("{text:?}"), expected, NOT_THE_TEXT))
 }
 
 /// After a sender who has left between two frames comes the next.
@@ -141,11 +143,7 @@ fn next_sender(logger: &Logger<'_>) -> Result<(), Finding> {
     let means = "the program has ended when a sender had left between two \
                  frames. That is no error.";
     let ended = |finding: Finding| {
-        if logger.server.process.has_ended_itself() {
-            finding.harm(means)
-        } else {
-            finding
-        }
+        if logger.has_ended() { finding.harm(means) } else { finding }
     };
     let mut b = logger.connect("B").map_err(ended)?;
     b.send(frame("<13>b: hello-too")).map_err(ended)?;
@@ -406,7 +404,7 @@ fn bad_senders(trial: &Trial) -> Result<(), Finding> {
 
 /// What went wrong when others had misbehaved.
 fn harm(logger: &Logger<'_>, finding: Finding) -> Finding {
-    finding.harm(if logger.server.process.has_ended_itself() {
+    finding.harm(if logger.has_ended() {
         "the program has ended, and a server never does: one sender's \
              trouble has ended it. Its own words are below."
     } else {
@@ -463,11 +461,7 @@ fn cut_off(
 
 /// A program that has ended reports nothing.
 fn lost(logger: &Logger<'_>, finding: Finding) -> Finding {
-    if logger.server.process.has_ended_itself() {
-        harm(logger, finding)
-    } else {
-        finding
-    }
+    if logger.has_ended() { harm(logger, finding) } else { finding }
 }
 
 /// Connections that break inside a frame or before it, a flood, and a sender

@@ -155,7 +155,7 @@ fn other_limit(trial: &Trial, limit: usize) -> Result<Logger<'_>, Finding> {
 
 /// What went wrong when bad lengths had been sent.
 fn harm(logger: &Logger<'_>, finding: Finding) -> Finding {
-    if logger.server.process.has_ended_itself() {
+    if logger.has_ended() {
         finding.harm(
             "the program has ended: a length that is none ended more than \
              its own connection. Its own words are below.",
@@ -179,11 +179,7 @@ fn reported(
     judge(logger, &mut client, bad)?;
     let what = format!("the length {}", quoted(bad.bytes.as_bytes()));
     let lost = |finding| {
-        if logger.server.process.has_ended_itself() {
-            harm(logger, finding)
-        } else {
-            finding
-        }
+        if logger.has_ended() { harm(logger, finding) } else { finding }
     };
     logger.reports(usual, &what).map_err(lost)
 }

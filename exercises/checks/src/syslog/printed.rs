@@ -17,6 +17,9 @@ const TAG: &str = "[RECEIVED]";
 /// A short look: what is there already is seen.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// So long a program that closes its sockets may take until it is gone.
+const END_TIME: Duration = Duration::from_millis(500);
+
 /// So many of the last lines are shown when one is missing.
 const SHOWN: usize = 4;
 
@@ -77,6 +80,13 @@ pub(super) fn soon() -> Deadline {
 impl Logger<'_> {
     pub(super) fn connect(&self, name: &str) -> Result<Client<'_>, Finding> {
         self.server.connect(name)
+    }
+
+    /// Whether the program has ended by itself, or is about to.
+    pub(super) fn has_ended(&self) -> bool {
+        // A connection is refused a moment before the process is gone.
+        let _ = self.server.process.wait(Deadline::after(END_TIME));
+        self.server.process.has_ended_itself()
     }
 
     /// Waits for one more line.
@@ -160,7 +170,7 @@ impl Logger<'_> {
     }
 
     /// Another message stands where one was expected.
-    fn another(
+    pub(super) fn another(
         &self,
         from: SocketAddr,
         text: &str,
@@ -240,7 +250,7 @@ impl Logger<'_> {
         let received = self.received.borrow();
         let server = self.server.address;
         let stranger =
-            |r: &&Received| has(&r.text) && r.is_of_no_sender(server);
+            |r: &&Received| has(&r.line()) && r.is_of_no_sender(server);
         if let Some(other) = received.iter().find(stranger) {
             let means = "the message came, and the word behind [RECEIVED] is \
                          not its sender's address and port. accept returns \
