@@ -481,7 +481,7 @@ fn read_pieces(input: &mut impl BufRead, length: u64) -> io::Result<Vec<u8>> {
         let piece = piece[..piece.len().min(left)].to_vec();
         input.consume(piece.len());
         left -= piece.len();
-        let late = begin.elapsed() > Duration::from_secs(1);
+        let late = begin.elapsed() > Duration::from_millis(1500);
         if piece.is_empty() || late && frame_deadline() {
             return cut_off(&text);
         }

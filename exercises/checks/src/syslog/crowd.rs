@@ -60,11 +60,12 @@ pub(super) fn many_at_once(trial: &Trial) -> Result<(), Finding> {
 
 /// A frame that comes slowly, while the others are silent.
 fn drip(logger: &Logger<'_>, a: &mut Client<'_>) -> Result<(), Finding> {
-    let message = frame("<13>drop-by-drop");
+    let message = "<13>drop-by-drop";
     let pause = SILENCE / u32::try_from(message.len()).unwrap_or(1);
     let means = "a sender needed three seconds for a frame, and was given up \
                  before a minute had passed: perhaps by a time-out.";
     let gone = |finding: Finding| finding.meaning(means);
+    a.send(format!("{} ", message.len())).map_err(gone)?;
     a.send_in_bytes(message, pause).map_err(gone)?;
     logger.prints(a, &["drop-by-drop"], means).map(drop)
 }
