@@ -82,7 +82,7 @@ const BAD: [Bad; 16] = [
     bad("<13>no length\n", LINES, LINES),
     bad("8193 ", OVER, OVER),
     // It looks honest: so much memory could be had.
-    bad("300000000 ", OVER, OVER),
+    bad("100000000 ", OVER, OVER),
     bad("4294967303 <13>bad", WRAPPED, WRAPPED),
     bad("18446744073709551623 <13>bad", WRAPPED, WRAPPED),
     // Last, for other mistakes have this effect, too.
