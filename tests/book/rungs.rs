@@ -8,7 +8,9 @@ const CHECKS: &str = "exercises/checks/src";
 
 /// The rungs of the exercise `name` in the source of its check.
 fn checked(course: &Course, name: &str) -> Vec<String> {
-    let mut files = course.list(CHECKS).into_iter();
+    let files = course.list(CHECKS).into_iter();
+    // A check may have a folder with its parts.
+    let mut files = files.filter(|file| file.ends_with(".rs"));
     let source = files.find_map(|file| {
         let text = course.read(&format!("{CHECKS}/{file}"));
         let (_, after) = text.split_once(&format!("name: \"{name}\","))?;

@@ -31,6 +31,11 @@ impl Finding {
         Self { means: means.to_owned(), ..self }
     }
 
+    /// The same, where something else was expected.
+    pub(crate) fn expecting(self, expected: String) -> Self {
+        Self { expected, ..self }
+    }
+
     /// The same, with an explanation that holds when the program has ended,
     /// too.
     pub(crate) fn harm(self, means: &str) -> Self {

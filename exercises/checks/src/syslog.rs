@@ -1,16 +1,21 @@
 //! ex04: syslog over TCP with octet counting, RFC 6587, section 3.4.1.
 
-use std::cell::OnceCell;
+mod crowd;
+mod lengths;
+mod printed;
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use harness::{Deadline, NoLine, Stream};
+use harness::Deadline;
 
 use crate::client::{BROKEN, Client, ReadEnd};
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start;
-use crate::trial::{ANSWER_TIME, Server, Trial};
+use crate::trial::Trial;
+use printed::{Logger, Usual, soon, start};
 
 /// A log server.
 pub static SYSLOG: Exercise = Exercise {
@@ -18,198 +23,210 @@ pub static SYSLOG: Exercise = Exercise {
     folder: "04_syslog",
     title: "a log server",
     rungs: &[
-        Rung { name: "it starts", try_it: |t| start::it_starts(t, &[]) },
+        Rung { name: "it starts", try_it: it_starts },
         Rung { name: "one message", try_it: one_message },
         Rung { name: "several in one segment", try_it: one_segment },
         Rung { name: "one in many segments", try_it: many_segments },
         Rung { name: "octets, not characters", try_it: octets },
-        Rung { name: "many at once", try_it: many_at_once },
-        Rung { name: "bad lengths", try_it: bad_lengths },
+        Rung { name: "many at once", try_it: crowd::many_at_once },
+        Rung { name: "bad lengths", try_it: lengths::bad_lengths },
         Rung { name: "a bad sender harms nobody", try_it: bad_senders },
     ],
 };
-
-/// What every receiver must take: RFC 5425, section 4.3.1.
-const MUST_TAKE: usize = 2048;
-
-/// The longest message that is taken by default.
-const LIMIT: usize = 8192;
-
-/// How many senders are silent while another one talks.
-const SILENT: usize = 20;
 
 /// In this time a server has usually read what has come. On a machine that is
 /// too busy for that, the check is only milder.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A silence for which nobody is let go.
-const SILENCE: Duration = Duration::from_secs(1);
+/// So long we look whether an answer comes. Most servers end it before.
+const LISTEN_TIME: Duration = Duration::from_secs(1);
 
-/// The tag of a message that the program prints.
-const TAG: &str = "[RECEIVED]";
+/// How many frames one connection carries.
+const FRAMES: usize = 300;
 
-/// A log server, and how it prints.
-struct Logger<'t> {
-    server: Server<'t>,
-    /// Whether its messages have the tag. If so, its other lines are none.
-    tagged: OnceCell<bool>,
-}
+/// So long we wait for all of them; who is slower has shown enough.
+const TALK_TIME: Duration = Duration::from_secs(6);
 
-fn start(trial: &Trial) -> Result<Logger<'_>, Finding> {
-    let server = trial.start(&["--port", "0"])?;
-    Ok(Logger { server, tagged: OnceCell::new() })
-}
+/// How many octets a long text has: its line is kept whole.
+const TEXT: usize = 3000;
 
-impl Logger<'_> {
-    fn connect(&self, name: &str) -> Result<Client<'_>, Finding> {
-        self.server.connect(name)
-    }
-
-    /// The lines that were printed by now.
-    fn lines_so_far(&self) -> Vec<String> {
-        self.server.process.lines_so_far().collect()
-    }
-
-    /// Whether a line, in which words of a message stand, is that message. It
-    /// may also be a trace, or speak of an error.
-    fn is_message(&self, line: &str) -> bool {
-        let tagged = |line: &str| line.starts_with(TAG);
-        let process = &self.server.process;
-        tagged(line)
-            || !self.tagged.get_or_init(|| {
-                let until = Deadline::after(2 * PAUSE);
-                process.will_have(Stream::Stdout, tagged, until)
-            })
-    }
-}
-
-fn soon() -> Deadline {
-    Deadline::after(ANSWER_TIME)
-}
+const NOT_THE_TEXT: &str = "a line came, and its text is not the text of the message. Behind PEER \
+     stands the message alone, and all of it; letters, digits and hyphens stay \
+     as they are.";
 
 fn frame(message: impl AsRef<[u8]>) -> Vec<u8> {
     let message = message.as_ref();
     [format!("{} ", message.len()).as_bytes(), message].concat()
 }
 
-/// Waits until the program prints a line with all of `words`; returns the
-/// lines before it.
-///
-/// The lines are compared by words, since a program may use other escapes than
-/// ours.
-fn prints(
-    logger: &Logger<'_>,
-    words: &[&str],
-    means: &str,
-) -> Result<Vec<String>, Finding> {
-    let until = soon();
-    let mut others = Vec::new();
-    let expected = format!("a line on stdout with {}", words.join(" and "));
-    loop {
-        let why = match logger.server.process.next_line(Stream::Stdout, until) {
-            Ok(line)
-                if words.iter().all(|word| line.contains(word))
-                    && logger.is_message(&line) =>
-            {
-                return Ok(others);
-            }
-            Ok(line) => {
-                others.push(line);
-                if !until.is_over() {
-                    continue;
-                }
-                NoLine::Silence
-            }
-            Err(why) => why,
+fn it_starts(trial: &Trial) -> Result<(), Finding> {
+    start::it_starts(trial, &[])?;
+    let server = trial.start(&["--port", "0"])?;
+    let port = server.address.port();
+    // On Linux all of 127.0.0.0/8 is this machine.
+    let other = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), port));
+    let wildcard = TcpStream::connect_timeout(&other, LISTEN_TIME).is_ok();
+    if wildcard || server.address.ip() != Ipv4Addr::LOCALHOST {
+        let came = if wildcard {
+            format!("one can connect to {other}")
+        } else {
+            format!("[LISTENING] {}", server.address)
         };
-        return Err(not_printed(&others, why, expected, means));
+        let means = "without --host the address is 127.0.0.1, and no other: \
+                     perhaps the program binds 0.0.0.0, which is all \
+                     addresses of the machine.";
+        return Err(Finding::new(came, "only 127.0.0.1 listens", means));
+    }
+    // Not every machine has IPv6.
+    match TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
+        Ok(_) => listens_on_ipv6(trial),
+        Err(_) => Ok(()),
     }
 }
 
-fn not_printed(
-    others: &[String],
-    why: NoLine,
-    expected: String,
-    means: &str,
-) -> Finding {
-    let last: Vec<_> = others.iter().rev().take(4).rev().cloned().collect();
-    let (end, means) = match why {
-        NoLine::Silence => (format!("and no more in {ANSWER_TIME:?}"), means),
-        NoLine::Ended => ("then the end of stdout".to_owned(), means),
-        NoLine::Flood => {
-            let means = "the program prints in an endless loop.";
-            ("then more than 1 MiB of lines".to_owned(), means)
-        }
-    };
-    let came = if last.is_empty() {
-        format!("no line on stdout, {end}")
-    } else {
-        format!("on stdout:\n{}\n({end})", last.join("\n"))
-    };
-    Finding::new(came, expected, means)
-}
-
-/// The program has printed no message with `word` so far. It may speak of it
-/// under another tag, such as `[ERROR]`.
-fn not_yet(
-    logger: &Logger<'_>,
-    lines: &[String],
-    word: &str,
-    means: &str,
-) -> Result<(), Finding> {
-    let other_tag =
-        |line: &str| line.starts_with('[') && !line.starts_with(TAG);
-    let mut found =
-        lines.iter().filter(|line| line.contains(word) && !other_tag(line));
-    let Some(line) = found.find(|line| logger.is_message(line)) else {
-        return Ok(());
-    };
-    let came = format!("on stdout:\n{line}");
-    Err(Finding::new(came, format!("no line with {word}"), means))
+fn listens_on_ipv6(trial: &Trial) -> Result<(), Finding> {
+    let logger = start(trial, &["--host", "::1"])?;
+    let address = logger.server.address;
+    if address.ip() != Ipv6Addr::LOCALHOST {
+        return Err(Finding::new(
+            format!("with --host ::1: [LISTENING] {address}"),
+            format!("[LISTENING] [::1]:{}", address.port()),
+            "the program does not listen on the address that --host gives: \
+             perhaps it does not look at the flag.",
+        ));
+    }
+    logger.connect("A").map(drop)
 }
 
 fn one_message(trial: &Trial) -> Result<(), Finding> {
-    let server = start(trial)?;
-    let mut a = server.connect("A")?;
-    a.send(frame("<13>a: hello-server"))?;
-    let means = "the program does not read the message, or waits for a line \
-                 feed, which a message need not have; or it prints only when \
-                 the connection ends, or keeps its output in a buffer.";
-    prints(&server, &["hello-server"], means)?;
+    let logger = start(trial, &[])?;
+    let mut a = logger.connect("A")?;
+    a.send(frame("hello-server"))?;
+    let means = "perhaps the program waits for a line feed, which a message \
+                 need not have, for the next message, or for the end of the \
+                 connection; or it keeps its output in a buffer.";
+    let text = logger.prints_any(&mut a, &["hello-server"], means)?;
+    is_text(&text, "hello-server")?;
     a.send(frame("<13>a: hello-again"))?;
-    let means = "the program reads one message and no more.";
-    prints(&server, &["hello-again"], means)?;
-    let (answer, _) = a.hear_out(Deadline::after(PAUSE));
+    let means = "the program has printed one message, and not the next on \
+                 the same connection: perhaps it reads one and no more.";
+    let text = logger.prints_any(&mut a, &["hello-again"], means)?;
+    if !text.contains("13") || !text.contains("hello-again") {
+        let words = ["13", "hello-again"];
+        return Err(logger.another(a.address, &text, &words, NOT_THE_TEXT));
+    }
+    a.end();
+    no_answer(&mut a)?;
+    let means = "a line [RECEIVED] was printed for which nothing was sent.";
+    logger.nothing_of(a.address, means)?;
+    next_sender(&logger)?;
+    match TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
+        Ok(_) => from_ipv6(trial),
+        Err(_) => Ok(()),
+    }
+}
+
+/// A text is a message of ASCII letters, digits and hyphens, and no more. It
+/// may stand in quotes, as in Python: `b'text'`.
+fn is_text(text: &str, message: &str) -> Result<(), Finding> {
+    let quotes = ['"', '\''];
+    let bytes = text.strip_prefix('b').filter(|t| t.starts_with(quotes));
+    if bytes.unwrap_or(text).trim_matches(quotes) == message {
+        return Ok(());
+    }
+    let expected = format!("the text {message}");
+    Err(Finding::new(format!("{text:?}"), expected, NOT_THE_TEXT))
+}
+
+/// After a sender who has left between two frames comes the next.
+fn next_sender(logger: &Logger<'_>) -> Result<(), Finding> {
+    let means = "the program has ended when a sender had left between two \
+                 frames. That is no error.";
+    let ended = |finding: Finding| {
+        if logger.has_ended() { finding.harm(means) } else { finding }
+    };
+    let mut b = logger.connect("B").map_err(ended)?;
+    b.send(frame("<13>b: hello-too")).map_err(ended)?;
+    let means = "a sender has left, and the next is not heard.";
+    logger.prints(&mut b, &["hello-too"], means).map(drop).map_err(ended)
+}
+
+fn from_ipv6(trial: &Trial) -> Result<(), Finding> {
+    let logger = start(trial, &["--host", "::1"])?;
+    let mut c = logger.connect("C")?;
+    c.send(frame("<13>c: hello-six"))?;
+    let means = "a sender with an IPv6 address is not served like others.";
+    logger.prints(&mut c, &["hello-six"], means).map(drop)
+}
+
+fn no_answer(client: &mut Client<'_>) -> Result<(), Finding> {
+    let (answer, _) = client.hear_out(Deadline::after(LISTEN_TIME));
+    silent(client, &answer)
+}
+
+/// The server has not answered.
+fn silent(client: &Client<'_>, answer: &[u8]) -> Result<(), Finding> {
     if answer.is_empty() {
         return Ok(());
     }
-    let means = "senders of syslog do not read: the answers of such a server \
-                 pile up until nothing goes any more.";
-    Err(Finding::new(quoted(&answer), "no answer to the sender", means))
+    let came = format!("to {}: {}", client.name(), quoted(answer));
+    let means = "the program answers. Senders of syslog do not read: answers \
+                 pile up until nothing goes any more. What there is to say \
+                 belongs on stdout or stderr.";
+    Err(Finding::new(came, "no answer to a sender", means))
 }
 
 fn one_segment(trial: &Trial) -> Result<(), Finding> {
-    let server = start(trial)?;
-    let mut a = server.connect("A")?;
+    let logger = start(trial, &[])?;
+    let mut a = logger.connect("A")?;
     let words = ["m-one", "m-two", "m-three", "m-four"];
     let frames = words.map(|word| frame(format!("<13>a: {word}")));
     a.send(frames.concat())?;
-    let means = "one read was taken for one message. It returned several: \
-                 what stands behind the first is the beginning of the next, \
-                 and must not be lost or printed with it.";
-    let mut seen = Vec::new();
+    let means = "several frames came together, and not each was printed, \
+                 alone and in order. Perhaps one read was taken for one \
+                 message: what stands behind the first is the beginning of \
+                 the next, and must not be lost or printed with it.";
     for word in words {
-        seen.extend(prints(&server, &[word], means)?);
+        let text = logger.prints(&mut a, &[word], means)?;
+        if text.matches("m-").count() > 1 {
+            let came = format!("in one line: {text:?}");
+            return Err(Finding::new(came, "a line for each", means));
+        }
     }
-    // Each came alone, and in order: nothing was passed over.
-    words.iter().try_for_each(|word| not_yet(&server, &seen, word, means))
+    many_frames(&logger, &mut a)
+}
+
+/// One connection carries any number of frames.
+fn many_frames(logger: &Logger<'_>, a: &mut Client<'_>) -> Result<(), Finding> {
+    let text = |nth: usize| format!("<13>a: nth-{nth:04}");
+    let name = a.name();
+    a.note(format!("{name} sends {FRAMES} frames, nth-0001 and so on"));
+    let frame = |text: String| format!("{} {text}", text.len());
+    let frames: String = (1..=FRAMES).map(|n| frame(text(n))).collect();
+    a.say(&frames)?;
+    let until = Deadline::after(TALK_TIME);
+    for nth in 1..=FRAMES {
+        if until.is_over() {
+            return Ok(());
+        }
+        let means = format!(
+            "{} of {FRAMES} frames were printed. A connection carries any \
+             number of them: perhaps the program counts them, or forgets \
+             what it has read ahead.",
+            nth - 1
+        );
+        logger.prints(a, &[&format!("nth-{nth:04}")], &means)?;
+    }
+    let means = "the frames came, and then one more line.";
+    logger.nothing_of(a.address, means)
 }
 
 fn many_segments(trial: &Trial) -> Result<(), Finding> {
-    let server = start(trial)?;
-    let mut a = server.connect("A")?;
-    let means = "one read was taken for one message, or for one length. It \
-                 returned only a part: read on until all octets are there.";
+    let logger = start(trial, &[])?;
+    let mut a = logger.connect("A")?;
+    let means = "a frame came in pieces. Perhaps one read was taken for one \
+                 message, or for one length. It returned only a part: read \
+                 on until all octets are there.";
     let message = frame("<13>a: in-small-pieces");
     let (all_but_one, last) = message.split_at(message.len() - 1);
     let (length, begin) = all_but_one.split_at(3);
@@ -217,208 +234,253 @@ fn many_segments(trial: &Trial) -> Result<(), Finding> {
     a.send_in_bytes(length, 2 * PAUSE).map_err(hung_up)?;
     a.send_in_bytes(begin, Duration::from_millis(15)).map_err(hung_up)?;
     thread::sleep(PAUSE);
-    not_yet(&server, &server.lines_so_far(), "in-small", means)?;
+    logger.nothing_of(a.address, means)?;
     a.send(last).map_err(hung_up)?;
-    prints(&server, &["in-small-pieces"], means)?;
+    logger.prints(&mut a, &["in-small-pieces"], means)?;
 
-    let long = format!("<13>a: long-one {}", "x".repeat(MUST_TAKE - 16));
-    let long = frame(long);
-    for piece in long.chunks(700) {
+    let long = long_text(TEXT);
+    for piece in frame(&long).chunks(700) {
         a.send(piece).map_err(hung_up)?;
         thread::sleep(PAUSE / 4);
     }
     a.send(frame("<13>a: behind-the-long"))?;
-    prints(&server, &["long-one"], means)?;
-    prints(&server, &["behind-the-long"], means)?;
-    Ok(())
+    whole(&logger, &mut a, &long, means)?;
+    logger.prints(&mut a, &["behind-the-long"], means).map(drop)
 }
 
-fn octets(trial: &Trial) -> Result<(), Finding> {
-    let server = start(trial)?;
-    let mut a = server.connect("A")?;
-    let means = "the length was taken as a number of characters. It counts \
-                 octets: in UTF-8 an ö has two of them. Read bytes, \
-                 and make text of them afterwards.";
-    a.send(
-        [
-            frame("<13>be-fore \u{f6}\u{2713}\u{1f600} af-ter"),
-            frame("<13>next-one"),
-        ]
-        .concat(),
-    )?;
-    prints(&server, &["be-fore", "af-ter"], means)?;
-    prints(&server, &["next-one"], means)?;
-
-    let means = "a line feed was taken for the end, or printed as it is. The \
-                 length alone says where a message ends, and each message is \
-                 one line on stdout: escape it.";
-    a.send([frame("<13>line-a\nline-b\n"), frame("<13>next-two")].concat())?;
-    prints(&server, &["line-a", "line-b"], means)?;
-    prints(&server, &["next-two"], means)?;
-
-    let means = "a message need not be UTF-8: from_utf8 returns an error for \
-                 this one. Escape such bytes, and go on.";
-    a.send(
-        [frame(b"<13>raw-a\xff\x00\xc3raw-b"), frame("<13>next-three")]
-            .concat(),
-    )?;
-    prints(&server, &["raw-a", "raw-b"], means)?;
-    prints(&server, &["next-three"], means)?;
-    Ok(())
-}
-
-fn many_at_once(trial: &Trial) -> Result<(), Finding> {
-    let server = start(trial)?;
-    let mut silent = server.server.silent_clients(SILENT)?;
-    trial.note("every other one begins: \"20 <13>late-\"");
-    for client in silent.iter_mut().skip(1).step_by(2) {
-        client.say("20 <13>late-")?;
-    }
-    let mut a = server.connect("A")?;
-    a.send(frame("<13>not-silent"))?;
-    let means = "the server takes one sender at a time, or a few: it waits \
-                 for the silent ones and does not read what A says. Each \
-                 connection needs a thread of its own.";
-    prints(&server, &["not-silent"], means)?;
-    thread::sleep(SILENCE);
-    let means = "a sender who was silent for a while was given up.";
-    if let [first, second, ..] = &mut silent[..] {
-        first.send(frame("<13>early-bird"))?;
-        prints(&server, &["early-bird"], means)?;
-        second.send("but-whole")?;
-        let words = ["late-", "but-whole"];
-        let too_few = "20 octets were announced, and 18 have come so far.";
-        thread::sleep(PAUSE);
-        not_yet(&server, &server.lines_so_far(), "late-", too_few)?;
-        second.send("!!")?;
-        prints(&server, &words, means)?;
-    }
-    Ok(())
-}
-
-fn bad_lengths(trial: &Trial) -> Result<(), Finding> {
-    let server = start(trial)?;
-    let mut good = server.connect("a good sender")?;
-    let longest = format!("{:x<LIMIT$}", "<13>just-fits ");
-    good.send([frame(longest), frame("<13>after-it")].concat())?;
-    let means = "8,192 octets is the limit, and a message exactly that long \
-                 is not over it. The header does not count.";
-    prints(&server, &["just-fits"], means)?;
-    prints(&server, &["after-it"], means)?;
-    let endless = "1".repeat(5000);
-    let bad = [
-        "abc <13>bad",
-        "+7 <13>bad",
-        "-7 <13>bad",
-        "7x <13>bad",
-        "<13>no length\n",
-        "1000000000 ",
-        "99999999999999999999999999 <13>bad",
-        &endless,
-    ];
-    let means = "a length that is none ended more than its own connection.";
-    let harm = |finding: Finding| finding.harm(means);
-    let mut clients = Vec::new();
-    trial.note(format!("{} bad senders, each with a bad length", bad.len()));
-    for (nth, bytes) in bad.iter().enumerate() {
-        let name = format!("bad {}", nth + 1);
-        let mut client = server.connect(&name).map_err(harm)?;
-        client.say(bytes).map_err(harm)?;
-        clients.push(client);
-    }
-    for (client, bytes) in clients.iter_mut().zip(bad) {
-        closes(client, bytes)?;
-    }
-    good.send(frame("<13>still-here")).map_err(harm)?;
-    let seen = prints(&server, &["still-here"], means).map_err(harm)?;
-    let tagged: Vec<_> =
-        seen.into_iter().filter(|line| line.starts_with(TAG)).collect();
-    let means = "what follows a length that is none was taken for a message.";
-    not_yet(&server, &tagged, "<13>ba", means)
-}
-
-/// The server closes a connection on which nothing good can come any more.
-fn closes(client: &mut Client<'_>, sent: &str) -> Result<(), Finding> {
-    let (_, end) = client.hear_out(soon());
-    if matches!(end, ReadEnd::End | ReadEnd::Reset) {
+/// However a message is cut into pieces, it is the same message.
+fn same_in_pieces(
+    logger: &Logger<'_>,
+    a: &mut Client<'_>,
+) -> Result<(), Finding> {
+    let message = frame("<13>a: \u{f6}\u{2713}\u{1f600} to-compare");
+    a.send(&message)?;
+    let means = "a message was sent in one piece, and again in pieces of one \
+                 octet. Perhaps each piece is made a text of its own: in \
+                 UTF-8 a letter may have several octets. Collect the octets, \
+                 and make a text of all of them.";
+    let whole = logger.prints(a, &["to-compare"], means)?;
+    a.send_in_bytes(&message, Duration::from_millis(10))?;
+    let pieces = logger.prints(a, &["to-compare"], means)?;
+    if whole == pieces {
         return Ok(());
     }
-    let means = match sent.as_bytes() {
-        [b'+', ..] => {
-            "str::parse takes \"+7\" for a number. The protocol does not: \
-             look at the bytes."
-        }
-        [b'1', .., b' '] => {
-            "the program believes any length, and waits for a message that \
-             long. Compare the length with the limit before you read on."
-        }
-        [b'9', ..] => {
-            "the number does not fit into its type, and the error was \
-             passed over. Whoever stops at the first digit over the limit \
-             never gets so far."
-        }
-        [b'1', ..] => {
-            "the program waits for a space that may never come. Give up at \
-             the first digit with which the length is over the limit."
-        }
-        _ => {
-            "the program looks for the next frame in bytes that are none, or \
-             keeps the connection."
-        }
-    };
-    let name = client.name();
-    client.note(format!("{name} sends {}", quoted(sent.as_bytes())));
+    let expected = format!("the same text twice: {whole:?}");
+    Err(Finding::new(format!("then {pieces:?}"), expected, means))
+}
+
+/// A message of words with numbers: what is missing can be seen.
+fn long_text(octets: usize) -> String {
+    let words: Vec<_> = (1..=octets).map(|n| format!("w{n}")).collect();
+    let mut text = format!("<13>a: {}", words.join(" "));
+    text.truncate(octets);
+    text
+}
+
+/// The text of a long message is printed, as much of it as we see.
+fn whole(
+    logger: &Logger<'_>,
+    from: &mut Client<'_>,
+    message: &str,
+    means: &str,
+) -> Result<(), Finding> {
+    let text = logger.prints(from, &["w1 w2 w3 "], means)?;
+    let message = &message[message.find("w1 ").unwrap_or(0)..];
+    if text.contains(message) {
+        return Ok(());
+    }
+    let end = &message[message.len() - 20..];
+    let means = "the message's beginning was printed, and not all of it. \
+                 Perhaps it was cut for the line, or a read was taken for \
+                 the whole message.";
+    let came = format!("a text of {} characters", text.chars().count());
     Err(Finding::new(
-        format!("to {name}: {end}"),
-        format!("to {name}: the end of the connection"),
+        came,
+        format!("all of it: … {}", quoted(end.as_bytes())),
         means,
     ))
 }
 
-fn bad_senders(trial: &Trial) -> Result<(), Finding> {
-    let server = start(trial)?;
-    let mut good = server.connect("a good sender")?;
-    let harmed = "one sender's trouble has ended the program or its loop: \
-                  unwrap or ? where the sender may be gone.";
-    let harm = |finding: Finding| finding.harm(harmed);
-    cut_off(&server)?;
-    misbehave(&server.server).map_err(harm)?;
+fn octets(trial: &Trial) -> Result<(), Finding> {
+    let logger = start(trial, &[])?;
+    let mut a = logger.connect("A")?;
+    let means = "perhaps the length was taken as a number of characters. It \
+                 counts octets: in UTF-8 an ö has two of them. Read bytes, \
+                 and make text of them afterwards.";
+    let text = "<13>be-fore \u{f6}\u{2713}\u{1f600} af-ter";
+    a.send([frame(text), frame("<13>next-one")].concat())?;
+    logger.prints(&mut a, &["be-fore", "af-ter"], means)?;
+    logger.prints(&mut a, &["next-one"], means)?;
 
-    good.send(frame("<13>good-old"))?;
-    let mut seen = prints(&server, &["good-old"], harmed).map_err(harm)?;
-    let mut newcomer = server.connect("a newcomer").map_err(harm)?;
-    newcomer.send(frame("<13>good-new"))?;
-    seen.extend(prints(&server, &["good-new"], harmed).map_err(harm)?);
-    let means = "a message whose end never came was printed as if it were \
-                 whole.";
-    not_yet(&server, &seen, "cut-off-before", means)?;
-    not_yet(&server, &seen, "broken-off", means)
+    line_feed(&logger, &mut a)?;
+    not_utf8(&logger, &mut a)?;
+    as_it_is(&logger, &mut a)?;
+    controls(&logger, &mut a)?;
+    same_in_pieces(&logger, &mut a)
+}
+
+fn line_feed(logger: &Logger<'_>, a: &mut Client<'_>) -> Result<(), Finding> {
+    a.send([frame("<13>line-a\nline-b\n"), frame("<13>next-two")].concat())?;
+    let taken = "a message has a line feed in it. Perhaps that was taken for \
+                 the end: the length alone says where a message ends.";
+    let printed = "a message has a line feed in it, which was printed as it \
+                   is: the line ends there. Escape it.";
+    let means = |finding: Finding| {
+        if logger.has_other("line-b") {
+            finding.meaning(printed)
+        } else {
+            finding
+        }
+    };
+    logger.prints(a, &["line-a", "line-b"], taken).map_err(means)?;
+    logger.prints(a, &["next-two"], taken).map(drop)
+}
+
+fn not_utf8(logger: &Logger<'_>, a: &mut Client<'_>) -> Result<(), Finding> {
+    let raw = frame(b"<13>raw-a\xff\x80\xc3raw-b");
+    a.send([raw, frame("<13>next-three")].concat())?;
+    let means = "a message was sent that is not UTF-8. It need not be: \
+                 perhaps from_utf8 returned an error for it. Escape such \
+                 octets, and go on.";
+    logger.prints(a, &["raw-a", "raw-b"], means)?;
+    logger.prints(a, &["next-three"], means).map(drop)
+}
+
+/// Spaces belong to the message, at its ends, too.
+fn as_it_is(logger: &Logger<'_>, a: &mut Client<'_>) -> Result<(), Finding> {
+    a.send([frame("  in  spaces  "), frame("<13>next-four")].concat())?;
+    let means = "a message begins with spaces. One space ends the length; \
+                 those behind it belong to the message, and are counted.";
+    let text = logger.prints(a, &["in", "spaces"], means)?;
+    if !text.contains("  in  spaces  ") {
+        let means = "spaces of the message are missing. Perhaps it was \
+                     trimmed, or spaces behind the length were skipped: \
+                     only one belongs to the length.";
+        let expected = "the text with \"  in  spaces  \"";
+        return Err(Finding::new(format!("{text:?}"), expected, means));
+    }
+    logger.prints(a, &["next-four"], means).map(drop)
+}
+
+fn controls(logger: &Logger<'_>, a: &mut Client<'_>) -> Result<(), Finding> {
+    a.send(frame(b"<13>ctl-a\r\x00\x1b[31m\x07ctl-b"))?;
+    let means = "a message has control characters in it. They end nothing: \
+                 escape them, and go on.";
+    let text = logger.prints(a, &["ctl-a", "ctl-b"], means)?;
+    if !text.contains(['\r', '\0', '\u{1b}', '\u{7}']) {
+        return Ok(());
+    }
+    let means = "control characters of the message were printed as they are: \
+                 with them a sender plays with the terminal of whoever reads \
+                 the log. Escape them.";
+    let came = format!("on stdout: {}", quoted(text.as_bytes()));
+    Err(Finding::new(came, "the text without control characters", means))
+}
+
+fn bad_senders(trial: &Trial) -> Result<(), Finding> {
+    // Three times it waits for the end of a connection.
+    trial.grant(TALK_TIME);
+    let logger = start(trial, &[])?;
+    let mut good = logger.connect("a good sender")?;
+    let mut usual = leave_between_frames(&logger)
+        .map_err(|finding| harm(&logger, finding))?;
+    for (bytes, what) in [
+        ("40 <13>cut-off-before", "the end inside a message"),
+        ("12", "the end inside a length"),
+    ] {
+        cut_off(&logger, bytes, what, &mut usual)?;
+    }
+    let _half = misbehave(&logger).map_err(|finding| harm(&logger, finding))?;
+
+    good.send(frame("<13>good-old"))
+        .map_err(|finding| harm(&logger, finding))?;
+    let means = "a sender who was connected all the time is no longer heard.";
+    logger
+        .prints(&mut good, &["good-old"], means)
+        .map_err(|finding| harm(&logger, finding))?;
+    crowd::deliver(&logger, "a newcomer", "<13>good-new")
+        .map_err(|finding| harm(&logger, finding))
+}
+
+/// What went wrong when others had misbehaved.
+fn harm(logger: &Logger<'_>, finding: Finding) -> Finding {
+    finding.harm(if logger.has_ended() {
+        "the program has ended, and a server never does: one sender's \
+             trouble has ended it. Its own words are below."
+    } else {
+        "the program still runs. Perhaps one sender's trouble has ended \
+             its loop, or a thread that others need; or it waits for \
+             somebody who says nothing more."
+    })
+}
+
+/// A sender may go between two frames; returns what is printed then.
+fn leave_between_frames(logger: &Logger<'_>) -> Result<Usual, Finding> {
+    let mut d = logger.connect("a sender who leaves")?;
+    d.send(frame("<13>good-bye"))?;
+    let means = "a whole message came, and was not printed.";
+    logger.prints(&mut d, &["good-bye"], means)?;
+    d.end();
+    no_answer(&mut d)?;
+    // What is said about it may come a little later.
+    logger.hear_until(Deadline::after(3 * PAUSE));
+    Ok(logger.usual())
 }
 
 /// A frame without its end, and the end of the stream.
-fn cut_off(logger: &Logger<'_>) -> Result<(), Finding> {
+fn cut_off(
+    logger: &Logger<'_>,
+    bytes: &str,
+    what: &str,
+    usual: &mut Usual,
+) -> Result<(), Finding> {
+    logger.only_later(usual);
     let mut cut = logger.connect("a sender who is cut off")?;
-    cut.send("40 <13>cut-off-before")?;
+    let whole = frame("<13>whole-one");
+    cut.send([&whole[..], bytes.as_bytes()].concat())?;
+    let means = "a whole message came, and a part of the next. The whole one \
+                 is printed.";
+    logger.prints(&mut cut, &["whole-one"], means)?;
     cut.end();
-    if let (_, ReadEnd::Silence) = cut.hear_out(soon()) {
+    let (answer, end) = cut.hear_out(soon());
+    silent(&cut, &answer)?;
+    if end == ReadEnd::Silence {
         return Err(Finding::new(
-            format!("to {}: {}", cut.name(), ReadEnd::Silence),
+            format!("to {}: {end}", cut.name()),
             "the end of the connection: nothing more can come",
-            "the end of the stream inside a frame was passed over: read \
-             returns 0 again and again.",
+            "the stream has ended inside a frame, and the connection is \
+             kept. Perhaps the end was passed over: read returns 0 again and \
+             again.",
         ));
     }
-    Ok(())
+    let means = "a message whose end never came was printed as if it were \
+                 whole.";
+    logger.nothing_of(cut.address, means)?;
+    logger.reports(usual, what).map_err(|finding| lost(logger, finding))
 }
 
-/// Connections that break inside a frame or before it, and a flood.
-fn misbehave(server: &Server<'_>) -> Result<(), Finding> {
+/// A program that has ended reports nothing.
+fn lost(logger: &Logger<'_>, finding: Finding) -> Finding {
+    if logger.has_ended() { harm(logger, finding) } else { finding }
+}
+
+/// Connections that break inside a frame or before it, a flood, and a sender
+/// who says no more in the middle of a frame, and stays.
+fn misbehave<'l>(logger: &'l Logger<'_>) -> Result<Client<'l>, Finding> {
+    let mut torn = Vec::new();
     for _ in 0..10 {
-        let mut bad = server.connect("a bad sender")?;
+        let mut bad = logger.connect("a bad sender")?;
         bad.send("40 <13>broken-off")?;
+        torn.push(bad.address);
         bad.reset();
     }
-    server.broken_clients(BROKEN)?;
-    server.connect("a flooder")?.flood(1024 * 1024);
-    Ok(())
+    logger.server.broken_clients(BROKEN)?;
+    logger.connect("a flooder")?.flood(1024 * 1024);
+    let mut half = logger.connect("a sender who stays silent")?;
+    // It may be refused until the server has seen the others out.
+    let _ = half.send("40 <13>half");
+    let means = "a message whose end never came was printed as if it were \
+                 whole.";
+    torn.iter().try_for_each(|bad| logger.nothing_of(*bad, means))?;
+    Ok(half)
 }
