@@ -15,6 +15,7 @@ mod client;
 mod finding;
 mod free_port;
 mod gopher;
+mod gopher_world;
 mod ladder;
 mod ports;
 mod start;
