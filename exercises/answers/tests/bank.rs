@@ -196,6 +196,12 @@ const WRONG: &[(&str, &str, &str)] = &[
     ),
     ("ex04_prints_cut", "a bad sender harms nobody", "as if it were whole"),
     ("ex05_host_ignored", "it starts", "does not listen where --host says"),
+    (
+        "ex05_port_ignored",
+        "it starts",
+        "does not use the port that --port gives",
+    ),
+    ("ex05_says_what_it_was_told", "it starts", "the port that was asked for"),
     ("ex05_all_texts", "the menu", "type 0 for"),
     ("ex05_any_name", "the menu", "a tab or a line end in it breaks"),
     ("ex05_ascii", "the menu", "in UTF-8, with all its letters"),
@@ -248,7 +254,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ),
     ("ex05_decodes_all", "folders in folders", "decoded as in the Web"),
     ("ex05_empty_folder", "folders in folders", "an empty folder is a folder"),
-    ("ex05_flat_selectors", "folders in folders", "answered with an error"),
+    ("ex05_flat_selectors", "folders in folders", "does not know it"),
     ("ex05_limit_255", "folders in folders", "the limit for a selector"),
     ("ex05_limit_with_end", "folders in folders", "without the line's end"),
     ("ex05_name_unwrap", "folders in folders", "whose name is not UTF-8"),
@@ -303,6 +309,11 @@ const WRONG: &[(&str, &str, &str)] = &[
         "waits for its other end",
     ),
     ("ex05_percent", "nothing outside the folder", "%2e is a dot then"),
+    (
+        "ex05_reads_link",
+        "nothing outside the folder",
+        "a link that stays inside",
+    ),
     (
         "ex05_refuses_silently",
         "nothing outside the folder",

@@ -24,6 +24,9 @@ const NOT_FOUND: &[u8] = b"3not found\t\terror.host\t1\r\n.\r\n";
 /// The longest line: a selector, and its end.
 const LONGEST: u64 = 4096;
 
+/// How many clients the others serve at once.
+const MANY: usize = 1000;
+
 /// How long the odd one that is late waits with each answer.
 const LATE: Duration = Duration::from_millis(250);
 
@@ -73,15 +76,22 @@ fn run(args: &Args) -> Result<(), Error> {
     let mut root = fs::canonicalize(&dir).map_err(|error| {
         Error::new("no such folder", &error, "Check --dir.")
     })?;
-    if mistake("ex05_root_as_given") {
+    if args.dir.is_some() && mistake("ex05_root_as_given") {
         root = dir;
     }
     let mut address = args.address.clone();
     if mistake("ex05_host_ignored") {
         address.host = "127.0.0.1".to_owned();
     }
+    if mistake("ex05_port_ignored") {
+        address.port = 0;
+    }
     let (listener, bound) = net::listen(&address)?;
-    events::listening(bound);
+    let mut said = bound;
+    if mistake("ex05_says_what_it_was_told") {
+        said.set_port(address.port);
+    }
+    events::listening(said);
     let site = Site::new(root, bound);
     accept_all(&listener, &Arc::new(site));
     Ok(())
@@ -110,8 +120,7 @@ impl Site {
         let room = match () {
             () if oddity("ex05_fifty") => 50,
             () if mistake("ex05_pool_of_forty") => 40,
-            () if mistake("ex05_lost_places") => 50,
-            () => usize::MAX,
+            () => MANY,
         };
         let before = self.places.fetch_add(1, Ordering::SeqCst);
         if before >= room || self.full.load(Ordering::SeqCst) {
@@ -151,9 +160,9 @@ fn visit(stream: &TcpStream, site: &Site) {
         // The error of one is the end of all.
         process::exit(1);
     }
-    // There is none for those who break off, or leave without a word.
     if !matches!(ended, Ok(true)) && mistake("ex05_lost_places") {
-        return;
+        // Whoever breaks off, or says nothing, keeps a place, and more.
+        site.places.fetch_add(MANY / 20, Ordering::SeqCst);
     }
     if oddity("ex05_fifty") {
         let _ = lingering_close(stream);
@@ -169,7 +178,7 @@ fn set_time_outs(stream: &TcpStream) {
     let (read, write) = match () {
         () if oddity("ex05_fifty") => (seconds(4), seconds(4)),
         () if mistake("ex05_impatient") => (seconds(1), seconds(60)),
-        () if mistake("ex05_impatient_write") => (seconds(60), seconds(1)),
+        () if mistake("ex05_impatient_write") => (seconds(60), seconds(1) / 2),
         () => (seconds(60), seconds(60)),
     };
     let _ = stream.set_read_timeout(Some(read));
@@ -294,8 +303,17 @@ fn send(mut stream: &TcpStream, answer: &[u8]) -> io::Result<()> {
 }
 
 fn answer(site: &Site, selector: &str) -> io::Result<Vec<u8>> {
-    let selector = &meant(site, selector)?;
-    let path = find(&site.root, selector)?;
+    let selector = &path_of(&meant(site, selector)?)?;
+    let path = find(&site.root, selector).or_else(|error| {
+        let path = site.root.join(selector.trim_start_matches('/'));
+        let pipe = mistake("ex05_opens_pipes") && is_pipe(&path);
+        pipe.then_some(path).ok_or(error)
+    })?;
+    let link = site.root.join(selector.trim_start_matches('/'));
+    if link.is_symlink() && mistake("ex05_reads_link") {
+        let to = fs::read_link(link)?;
+        return Ok(as_text(to.as_os_str().as_encoded_bytes()));
+    }
     if path.is_dir() {
         return menu(site, selector, &path);
     }
@@ -328,15 +346,24 @@ fn path_of(selector: &str) -> io::Result<String> {
     if mistake("ex05_menu_has_a_name") && selector.is_empty() {
         return Err(ErrorKind::NotFound.into());
     }
-    let inside = selector.trim_start_matches('/');
     Ok(match () {
-        () if mistake("ex05_trims") => inside.trim().to_owned(),
-        () if mistake("ex05_small_letters") => inside.to_lowercase(),
-        () if mistake("ex05_decodes_all") => decoded(inside),
-        () if mistake("ex05_cuts_dots") => inside.replace("../", ""),
-        () if mistake("ex05_slashes_all") => inside.replace('\\', "/"),
-        () => inside.to_owned(),
+        () if mistake("ex05_trims") => selector.trim().to_owned(),
+        () if mistake("ex05_small_letters") => selector.to_lowercase(),
+        () if mistake("ex05_decodes_all") => decoded(selector),
+        () if mistake("ex05_slashes_all") => selector.replace('\\', "/"),
+        () => selector.to_owned(),
     })
+}
+
+/// Whether this is a pipe with a name.
+fn is_pipe(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        path.metadata().is_ok_and(|it| it.file_type().is_fifo())
+    }
+    #[cfg(not(unix))]
+    path.is_dir()
 }
 
 /// With `%2e` for a dot, as in the Web.
@@ -347,7 +374,7 @@ fn decoded(text: &str) -> String {
 
 /// Where a selector leads: a file or folder inside `root`.
 fn find(root: &Path, selector: &str) -> io::Result<PathBuf> {
-    let relative = &*path_of(selector)?;
+    let relative = selector.trim_start_matches('/');
     let leads_up = relative.split('/').any(|name| name == "..");
     let (path, inside) = match () {
         // `join` forgets the folder when the selector begins with `/`.
@@ -365,8 +392,7 @@ fn find(root: &Path, selector: &str) -> io::Result<PathBuf> {
         () => really(root, relative)?,
     };
     let plain = path.is_dir() || path.is_file();
-    let any = mistake("ex05_opens_pipes") && path.exists();
-    let shown = inside && (plain || any);
+    let shown = inside && plain;
     shown.then_some(path).ok_or(ErrorKind::NotFound.into())
 }
 
@@ -377,6 +403,7 @@ fn really(root: &Path, relative: &str) -> io::Result<(PathBuf, bool)> {
     let changed = match () {
         () if mistake("ex05_percent") => decoded(relative),
         () if mistake("ex05_backslash") => relative.replace('\\', "/"),
+        () if mistake("ex05_cuts_dots") => relative.replace("../", ""),
         () => relative.to_owned(),
     };
     if changed != relative && !judged.exists() {
@@ -431,13 +458,12 @@ fn menu_line(site: &Site, folder: &str, name: &str) -> io::Result<Vec<u8>> {
     let inside = format!("{folder}/{name}");
     let mut to = inside.trim_start_matches('/');
     let path = site.root.join(to);
-    let special = mistake("ex05_lists_all") && path.exists();
     let path = match find(&site.root, to) {
         Ok(path) => path,
-        Err(_) if special && !path.is_file() => {
+        Err(_) if is_pipe(&path) && mistake("ex05_lists_all") => {
             return Ok(item(site, name, '9', to));
         }
-        Err(_) if oddity("ex05_remarks") => {
+        Err(_) if path.is_symlink() && oddity("ex05_remarks") => {
             return Ok(item(site, name, '9', to));
         }
         Err(error) => return Err(error),
@@ -467,7 +493,7 @@ fn kind(path: &Path, name: &str) -> io::Result<char> {
     let text = match () {
         () if mistake("ex05_type_by_name") => !name.ends_with(".bin"),
         () if mistake("ex05_first_bytes") => {
-            is_text(&bytes[..bytes.len().min(512)])
+            is_text(&bytes[..bytes.len().min(511)])
         }
         () if mistake("ex05_letters_in_pieces") => {
             bytes.chunks(8 * 1024).all(is_text)

@@ -14,6 +14,9 @@ use crate::trial::{Server, Trial};
 /// `tcp_wmem`.
 const LARGE: usize = 8 * 1024 * 1024;
 
+/// The parts of the large file.
+const PIECE: usize = 1024;
+
 /// More than programs read at once, mostly.
 const LONG: usize = 200 * 1024;
 
@@ -109,10 +112,30 @@ impl World {
         made.map_err(|error| Finding::of_machine("no test folder", &error))
     }
 
-    /// A folder with a large file in it.
+    /// The same, with a large file in a folder of its own: the other menus
+    /// need not look at so much.
     pub(crate) fn with_large() -> Result<Self, Finding> {
         let world = Self::new()?;
-        world.write("large.bin", large())?;
+        let folder = world.path().join("large");
+        fs::create_dir(folder)
+            .map_err(|error| Finding::of_machine("no test folder", &error))?;
+        world.write("large/large.bin", large())?;
+        Ok(world)
+    }
+
+    /// The same, with a pipe that has a name: whoever opens it to read waits
+    /// for its other end.
+    pub(crate) fn with_pipe() -> Result<Self, Finding> {
+        let world = Self::new()?;
+        #[cfg(unix)]
+        {
+            let mut command = std::process::Command::new("mkfifo");
+            command.arg(world.path().join("pipe"));
+            command.stderr(std::process::Stdio::null());
+            let child = crate::ports::without_children(|| command.spawn());
+            // A system without this program has none.
+            let _ = child.and_then(|mut child| child.wait());
+        }
         Ok(world)
     }
 
@@ -124,6 +147,12 @@ impl World {
     ) -> Result<(), Finding> {
         fs::write(self.path().join(name), content)
             .map_err(|error| Finding::of_machine("no test file", &error))
+    }
+
+    /// Removes a file.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), Finding> {
+        fs::remove_file(self.path().join(name))
+            .map_err(|error| Finding::of_machine("a test file stays", &error))
     }
 
     fn fill(&mut self) -> io::Result<()> {
@@ -177,7 +206,6 @@ impl World {
         let _ = fs::write(shown.join(name), "odd\n");
         // Nor such long paths for sockets.
         self.socket = UnixListener::bind(shown.join("socket")).ok();
-        make_pipe(&shown.join("pipe"));
         Ok(())
     }
 
@@ -239,16 +267,6 @@ impl World {
     }
 }
 
-/// A pipe with a name: whoever opens it to read waits for its other end.
-#[cfg(unix)]
-fn make_pipe(path: &Path) {
-    let mut command = std::process::Command::new("mkfifo");
-    command.arg(path).stderr(std::process::Stdio::null());
-    let child = crate::ports::without_children(|| command.spawn());
-    // A system without this program has none.
-    let _ = child.and_then(|mut child| child.wait());
-}
-
 /// Files that are no texts.
 pub(crate) fn others() -> &'static [(&'static str, Vec<u8>)] {
     static FILES: LazyLock<Vec<(&'static str, Vec<u8>)>> =
@@ -304,12 +322,16 @@ pub(crate) fn long_answer() -> String {
 /// Large, and different everywhere.
 pub(crate) fn large() -> &'static [u8] {
     static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        // Each piece begins with its number, and with bytes that are no text.
-        let piece = |nth: usize| format!("{nth:<1021}").into_bytes();
-        let pieces = (0..LARGE / 1024).map(piece);
-        pieces
-            .flat_map(|piece| [&[0, 0xff, b'.'], &piece[..]].concat())
-            .collect()
+        let mut bytes = Vec::with_capacity(LARGE);
+        while bytes.len() < LARGE {
+            let number = bytes.len().to_string();
+            // Each piece begins with its number, and with no text.
+            let end = bytes.len() + PIECE;
+            bytes.extend([0, 0xff, b'.']);
+            bytes.extend(number.into_bytes());
+            bytes.resize(end, b' ');
+        }
+        bytes
     });
     &BYTES
 }
