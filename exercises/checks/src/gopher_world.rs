@@ -49,7 +49,7 @@ pub(crate) const TEXTS: [(&str, &str, &str); 10] = [
     ),
     ("mark.txt", "\u{feff}one\n", "\u{feff}one\r\n.\r\n"),
     ("words.bin", "no picture\n", "no picture\r\n.\r\n"),
-    ("README", "no ending\n", "no ending\r\n.\r\n"),
+    ("remarks", "no ending\n", "no ending\r\n.\r\n"),
 ];
 
 /// Names that look like something else. Each holds its own name.
