@@ -231,10 +231,10 @@ fn find(items: &[Item], name: &str) -> Result<Item, Finding> {
     let named = |item: &&Item| item.name == name && item.kind != 'i';
     let found = items.iter().filter(named).min_by_key(|item| !item.is_entry());
     found.cloned().ok_or_else(|| {
-        let names = items.iter().map(|item| format!("{:?}", item.name));
-        let names = names.collect::<Vec<_>>().join(", ");
+        let all = items.iter().map(|item| format!("{:?}", item.name));
+        let all = all.collect::<Vec<_>>().join(", ");
         Finding::new(
-            format!("a menu with {}", shortened(&names)),
+            format!("a menu with {}", shortened(&all)),
             format!("an entry with the name {name:?}"),
             missing(items, name),
         )
@@ -1194,9 +1194,10 @@ fn harmed(server: &Server<'_>, after: &str, finding: Finding) -> Finding {
          loop has ended, a lock is poisoned, or those who are gone keep their \
          threads or places."
     };
-    let means = match ended {
-        true => format!("a bad client {means}"),
-        false => format!("after a bad client {means}"),
+    let means = if ended {
+        format!("a bad client {means}")
+    } else {
+        format!("after a bad client {means}")
     };
     let came = format!("after {after}: {}", finding.came);
     Finding { came, ..finding.harm(&means) }
