@@ -1000,34 +1000,59 @@ fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     let large_file = large_file(&server, &menu).map_err(busy)?;
     let notes = find(&menu, "notes.txt")?.selector;
 
-    let (first, rest) = notes.split_at(notes.len().min(1));
-    let mut drip = server.connect("D")?;
-    drip.send(first)?;
-    // Two who do not read; one of them reads later.
-    let mut stuck = server.connect_with_little_room("S")?;
-    stuck.send(format!("{large_file}\r\n"))?;
-    let mut slow = asks(&server, "T", &large_file)?;
-    let begun = Instant::now();
-    // Once it has begun, the server is in the middle of sending.
-    stuck.wait_for_bytes();
-    trial.note("S and T do not read the answers");
-    ask_again(&server, "B", &notes, is_notes).map_err(busy)?;
-    ask_again(&server, "C", "", |menu| items(menu).map(drop)).map_err(busy)?;
-
-    let left = SILENCE.saturating_sub(begun.elapsed());
-    let rest = format!("{rest}\r\n");
-    let pause = left / u32::try_from(rest.len()).unwrap_or(1);
-    drip.send_in_bytes(rest, pause).map_err(given_up)?;
-    answer(&mut drip).and_then(|came| is_notes(&came)).map_err(given_up)?;
-    all_answered(&mut silent, &notes).map_err(given_up)?;
-    answer(&mut slow)
-        .and_then(|came| compare_bytes("large.bin", large(), &came))
-        .map_err(|finding| finding.meaning(NOT_READING))?;
+    let stuck = server.connect_with_little_room("S")?;
+    let stuck =
+        with_slow_ones(&server, stuck, &notes, &large_file, &mut silent)?;
     drop(silent);
     crowds(&server, &notes)?;
     // Not before: it breaks the connection off, which is the next rung's.
     drop(stuck);
     Ok(())
+}
+
+/// Clients come who are in the middle of a selector, or do not read: others
+/// are served meanwhile, and then those. One of them, S, never reads.
+fn with_slow_ones<'s>(
+    server: &'s Server<'_>,
+    mut stuck: Client<'s>,
+    notes: &str,
+    large: &str,
+    silent: &mut [Client<'_>],
+) -> Result<Client<'s>, Finding> {
+    let first = notes.chars().next().map_or(0, char::len_utf8);
+    let (first, rest) = notes.split_at(first);
+    let mut drip = server.connect("D")?;
+    drip.send(first)?;
+    // Two who do not read; one of them reads later.
+    stuck.send(format!("{large}\r\n"))?;
+    let slow = asks(server, "T", large)?;
+    let begun = Instant::now();
+    // Once it has begun, the server is in the middle of sending.
+    stuck.wait_for_bytes();
+    server.trial.note("S and T do not read the answers");
+    ask_again(server, "B", notes, is_notes).map_err(busy)?;
+    ask_again(server, "C", "", |menu| items(menu).map(drop)).map_err(busy)?;
+
+    let left = SILENCE.saturating_sub(begun.elapsed());
+    let rest = format!("{rest}\r\n");
+    let pause = left / u32::try_from(rest.len()).unwrap_or(1);
+    drip.send_in_bytes(rest, pause).map_err(given_up)?;
+    all_slow_answered(drip, slow, silent, notes)?;
+    Ok(stuck)
+}
+
+/// Those who were slow get their answers.
+fn all_slow_answered(
+    mut drip: Client<'_>,
+    mut slow: Client<'_>,
+    silent: &mut [Client<'_>],
+    notes: &str,
+) -> Result<(), Finding> {
+    answer(&mut drip).and_then(|came| is_notes(&came)).map_err(given_up)?;
+    all_answered(silent, notes).map_err(given_up)?;
+    answer(&mut slow)
+        .and_then(|came| compare_bytes("large.bin", large(), &came))
+        .map_err(|finding| finding.meaning(NOT_READING))
 }
 
 /// What it means that one who began to read again did not get it all.
