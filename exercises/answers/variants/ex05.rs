@@ -79,6 +79,15 @@ fn run(args: &Args) -> Result<(), Error> {
     if args.dir.is_some() && mistake("ex05_root_as_given") {
         root = dir;
     }
+    let (listener, said) = listen(args)?;
+    events::listening(said);
+    let bound = listener.local_addr().unwrap();
+    accept_all(&listener, &Arc::new(Site::new(root, bound)));
+    Ok(())
+}
+
+/// Listens; returns the address that is said, too.
+fn listen(args: &Args) -> Result<(TcpListener, SocketAddr), Error> {
     let mut address = args.address.clone();
     if mistake("ex05_host_ignored") {
         "127.0.0.1".clone_into(&mut address.host);
@@ -86,15 +95,11 @@ fn run(args: &Args) -> Result<(), Error> {
     if mistake("ex05_port_ignored") {
         address.port = 0;
     }
-    let (listener, bound) = net::listen(&address)?;
-    let mut said = bound;
+    let (listener, mut said) = net::listen(&address)?;
     if mistake("ex05_says_what_it_was_told") {
         said.set_port(address.port);
     }
-    events::listening(said);
-    let site = Site::new(root, bound);
-    accept_all(&listener, &Arc::new(site));
-    Ok(())
+    Ok((listener, said))
 }
 
 impl Site {
@@ -205,6 +210,12 @@ fn serve(stream: &TcpStream, site: &Site) -> io::Result<bool> {
         let _clients = site.clients.lock().unwrap();
         site.root.join(selector).metadata().unwrap();
     }
+    reply(stream, site, selector)?;
+    Ok(true)
+}
+
+/// Sends what a selector asks for.
+fn reply(stream: &TcpStream, site: &Site, selector: &str) -> io::Result<()> {
     if oddity("ex05_late") {
         thread::sleep(LATE);
     }
@@ -214,14 +225,13 @@ fn serve(stream: &TcpStream, site: &Site) -> io::Result<bool> {
     let refused = site.root.join(selector.trim_start_matches('/')).exists();
     let bytes = match &answer {
         Ok(bytes) => bytes,
-        Err(_) if mistake("ex05_hangs_up") => return Ok(true),
+        Err(_) if mistake("ex05_hangs_up") => return Ok(()),
         Err(_) if refused && mistake("ex05_refuses_silently") => {
-            return Ok(true);
+            return Ok(());
         }
         Err(_) => not_found(),
     };
-    send(stream, bytes)?;
-    Ok(true)
+    send(stream, bytes)
 }
 
 fn not_found() -> &'static [u8] {
@@ -239,15 +249,19 @@ fn not_found() -> &'static [u8] {
     }
 }
 
-fn read_line(stream: &TcpStream, site: &Site) -> io::Result<Vec<u8>> {
-    let longest = match () {
+/// How long a line may be.
+fn longest() -> u64 {
+    match () {
         () if mistake("ex05_endless") => u64::MAX,
         () if mistake("ex05_limit_255") => 255 + 2,
         () if mistake("ex05_limit_with_end") => 1000,
         () => LONGEST,
-    };
+    }
+}
+
+fn read_line(stream: &TcpStream, site: &Site) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
-    let mut input = BufReader::new(stream.take(longest));
+    let mut input = BufReader::new(stream.take(longest()));
     if mistake("ex05_waits_for_end") {
         input.read_to_end(&mut line)?;
     } else if mistake("ex05_single_read") {
@@ -317,6 +331,10 @@ fn answer(site: &Site, selector: &str) -> io::Result<Vec<u8>> {
     if path.is_dir() {
         return menu(site, selector, &path);
     }
+    file(&path)
+}
+
+fn file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = if mistake("ex05_read_to_string") {
         fs::read_to_string(path)?.into_bytes()
     } else {
@@ -444,13 +462,16 @@ fn menu(site: &Site, selector: &str, folder: &Path) -> io::Result<Vec<u8>> {
     if mistake("ex05_empty_folder") && menu.is_empty() {
         return Err(ErrorKind::NotFound.into());
     }
-    let end: &[u8] = match () {
+    menu.extend(end_of_menu());
+    Ok(menu)
+}
+
+fn end_of_menu() -> &'static [u8] {
+    match () {
         () if mistake("ex05_menu_without_dot") => b"",
         () if mistake("ex05_menu_line_feed") => b".\n",
         () => b".\r\n",
-    };
-    menu.extend(end);
-    Ok(menu)
+    }
 }
 
 /// The line of an entry; there is none for what cannot be had.

@@ -186,24 +186,26 @@ fn items(bytes: &[u8]) -> Result<Vec<Item>, Finding> {
             },
         ));
     };
-    let mut items = Vec::new();
-    for line in lines.split_inclusive('\n') {
-        let Some(line) = line.strip_suffix("\r\n") else {
-            return Err(bad(
-                "lines that end with \\r\\n",
-                "a line ends with \\n alone: writeln! and println! do that.",
-            ));
-        };
-        let Some(item) = item(line) else {
-            return Err(bad(
-                &format!("four fields with tabs between them, not {line:?}"),
-                "TYPE and NAME are one field; then come SELECTOR, HOST and \
-                 PORT, each after one tab.",
-            ));
-        };
-        items.push(item);
-    }
-    Ok(items)
+    lines.split_inclusive('\n').map(|line| menu_line(line, bytes)).collect()
+}
+
+/// One line of the menu in `bytes`.
+fn menu_line(line: &str, bytes: &[u8]) -> Result<Item, Finding> {
+    let bad =
+        |what: &str, means: &str| Finding::new(quoted(bytes), what, means);
+    let Some(line) = line.strip_suffix("\r\n") else {
+        return Err(bad(
+            "lines that end with \\r\\n",
+            "a line ends with \\n alone: writeln! and println! do that.",
+        ));
+    };
+    item(line).ok_or_else(|| {
+        bad(
+            &format!("four fields with tabs between them, not {line:?}"),
+            "TYPE and NAME are one field; then come SELECTOR, HOST and PORT, \
+             each after one tab.",
+        )
+    })
 }
 
 /// What is left out of a menu.
@@ -554,15 +556,24 @@ fn text_words(content: &str, came: &[u8], expected: &str) -> &'static str {
         return "the last line, \".\\r\\n\", is missing, or ends with \\n \
                 alone.";
     }
+    ends_words(&text).unwrap_or_else(|| lines_words(content, &text, expected))
+}
+
+/// What is wrong with the ends of the lines.
+fn ends_words(text: &str) -> Option<&'static str> {
     if text.contains("\r\r\n") {
-        return "a line that ends with \\r\\n in the file has got one more \
-                \\r: the \\r belongs to the line's end.";
+        return Some(
+            "a line that ends with \\r\\n in the file has got one more \
+                \\r: the \\r belongs to the line's end.",
+        );
     }
     if text.replace("\r\n", "").contains('\n') {
-        return "each line ends with \\r\\n, whatever its end in the file: \
-                here, one ends with \\n alone.";
+        return Some(
+            "each line ends with \\r\\n, whatever its end in the file: \
+                here, one ends with \\n alone.",
+        );
     }
-    lines_words(content, &text, expected)
+    None
 }
 
 fn lines_words(content: &str, came: &str, expected: &str) -> &'static str {
