@@ -12,7 +12,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
-use std::env;
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -699,16 +698,9 @@ fn judge_all(
     at_once: usize,
     judge: impl Fn(&str, Outcome) -> Result<(), String> + Sync,
 ) -> Vec<String> {
-    // `ONLY=ex03` judges the answers whose names begin so.
-    let only = env::var("ONLY").unwrap_or_default();
-    let ours = |(name, _): &Answer| name.starts_with(&only);
-    let answers = answers.into_iter().filter(ours);
     // Those to one exercise in any order. The last one is begun first.
-    let answers: HashMap<_, _> = answers.collect();
+    let answers: HashMap<_, _> = answers.into_iter().collect();
     let mut answers: Vec<_> = answers.into_iter().collect();
-    // `ONLY=ex03` judges those to one exercise, `ONLY=ex03_serial` one alone.
-    let only = env::var("ONLY").unwrap_or_default();
-    answers.retain(|(name, _)| name.starts_with(&only));
     let place =
         |name: &str| ORDER.iter().position(|e| *e == exercise_of(name).name);
     answers.sort_by_key(|(name, _)| Reverse(place(name)));

@@ -3,6 +3,7 @@
 use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 use harness::Deadline;
@@ -64,7 +65,13 @@ fn on_host(trial: &Trial, args: &[&str], host: IpAddr) -> Result<(), Finding> {
     let name = host.to_string();
     trial.note(format!("started with --host {name} --port 0"));
     let args = [&["--host", &name, "--port", "0"], args].concat();
-    let server = trial.start(&args).map_err(|finding| {
+    let process = trial.spawn(&args)?;
+    let until = Deadline::after(START_TIME);
+    let server = trial.await_listening(Arc::clone(&process), until);
+    let server = server.map_err(|finding| {
+        if !process.has_ended_itself() {
+            return finding;
+        }
         finding.meaning(
             "the program does not understand this --host. Perhaps it puts \
              host and port together as text: there an IPv6 address stands in \

@@ -35,6 +35,11 @@ const ROOM: usize = 1024 * 1024;
 const SENT_FIRST: usize = 4;
 const SENT_LAST: usize = 8;
 
+/// At most so many of the first lines on stderr are shown, and so many of the
+/// last; one line says how many are left out.
+const STDERR_FIRST: usize = 4;
+const STDERR_LAST: usize = 5;
+
 /// What a rung works with: the program under test, all processes started of
 /// it, and what was sent to them.
 #[derive(Debug)]
@@ -171,13 +176,9 @@ impl Trial {
 
     /// What was noted, without the middle if it is much.
     pub(crate) fn notes(&self) -> Vec<String> {
-        let mut lines: Vec<String> = lock(&self.sent)
-            .iter()
-            .map(|(line, times)| match times {
-                1 => line.clone(),
-                _ => format!("{line}, {times} times"),
-            })
-            .collect();
+        let sent = lock(&self.sent);
+        let line = |(line, times): &(String, usize)| counted(line, *times);
+        let mut lines: Vec<_> = sent.iter().map(line).collect();
         let left_out = lines.len().saturating_sub(SENT_FIRST + SENT_LAST);
         if left_out > 1 {
             let middle = SENT_FIRST..SENT_FIRST + left_out;
@@ -257,10 +258,7 @@ impl Process {
             Some(status) => format!("had ended: {status}"),
         };
         let args = &self.args;
-        let stderr = self.excerpt(Stream::Stderr);
-        // What to do for a backtrace helps nobody here.
-        let noise = |line: &&str| !line.contains("RUST_BACKTRACE");
-        let stderr: Vec<_> = stderr.trim().lines().filter(noise).collect();
+        let stderr = shortened(&self.excerpt(Stream::Stderr));
         let stderr = if stderr.is_empty() {
             "stderr: (nothing)".to_owned()
         } else {
@@ -316,6 +314,48 @@ impl Deref for Process {
 
     fn deref(&self) -> &Child {
         &self.child
+    }
+}
+
+/// The lines of what a program said on stderr: each once, with how often it
+/// came, and of many the first and the last.
+fn shortened(stderr: &str) -> Vec<String> {
+    let mut lines: Vec<(String, usize)> = Vec::new();
+    // What to do for a backtrace helps nobody here.
+    let noise = |line: &&str| !line.contains("RUST_BACKTRACE");
+    for line in stderr.trim().lines().filter(noise).map(without_thread) {
+        match lines.iter_mut().find(|(known, _)| *known == line) {
+            Some((_, times)) => *times += 1,
+            None => lines.push((line, 1)),
+        }
+    }
+    let counted = |(line, times): &(String, usize)| counted(line, *times);
+    let mut lines: Vec<_> = lines.iter().map(counted).collect();
+    if lines.len() > STDERR_FIRST + STDERR_LAST + 1 {
+        let middle = STDERR_FIRST..lines.len() - STDERR_LAST;
+        let left_out = format!("… ({} lines left out)", middle.len());
+        lines.splice(middle, [left_out]);
+    }
+    lines
+}
+
+/// A line of a panic without the thread's number, which is never the same:
+/// `thread '<unnamed>' (4711) panicked at …`.
+fn without_thread(line: &str) -> String {
+    let parts = line.split_once("' (").zip(line.split_once(") panicked"));
+    match parts {
+        Some(((thread, _), (_, place))) if thread.starts_with("thread '") => {
+            format!("{thread}' panicked{place}")
+        }
+        _ => line.to_owned(),
+    }
+}
+
+/// `line`, or `line, 3 times`.
+fn counted(line: &str, times: usize) -> String {
+    match times {
+        1 => line.to_owned(),
+        _ => format!("{line}, {times} times"),
     }
 }
 
@@ -409,4 +449,33 @@ fn still_running(announced: Option<String>) -> Finding {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn a_line_on_stderr_that_comes_again_is_counted() {
+        let panic = |number| {
+            format!("thread '<unnamed>' ({number}) panicked at m.rs:1:2:\nno\n")
+        };
+        let stderr = format!("begun\n{}{}", panic(7), panic(8));
+
+        let lines = shortened(&stderr);
+
+        let panicked = "thread '<unnamed>' panicked at m.rs:1:2:, 2 times";
+        assert_eq!(lines, ["begun", panicked, "no, 2 times"]);
+    }
+
+    #[test]
+    fn of_many_lines_on_stderr_ten_are_shown() {
+        let stderr: String = (1..=30).map(|n| format!("line {n}\n")).collect();
+
+        let lines = shortened(&stderr);
+
+        assert_eq!(lines.len(), 10);
+        assert_eq!(lines[4], "… (21 lines left out)");
+        assert_eq!(lines.last().map(String::as_str), Some("line 30"));
+    }
 }
