@@ -470,9 +470,9 @@ mod tests {
 
     #[test]
     fn of_many_lines_on_stderr_ten_are_shown() {
-        let stderr: String = (1..=30).map(|n| format!("line {n}\n")).collect();
+        let lines: Vec<_> = (1..=30).map(|n| format!("line {n}")).collect();
 
-        let lines = shortened(&stderr);
+        let lines = shortened(&lines.join("\n"));
 
         assert_eq!(lines.len(), 10);
         assert_eq!(lines[4], "… (21 lines left out)");
