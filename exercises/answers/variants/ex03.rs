@@ -56,6 +56,9 @@ fn run(args: &Args) -> Result<(), Error> {
     if mistake("ex03_ignores_host") {
         "127.0.0.1".clone_into(&mut address.host);
     }
+    if mistake("ex03_all_addresses") && address.host == "127.0.0.1" {
+        "0.0.0.0".clone_into(&mut address.host);
+    }
     if mistake("ex03_ignores_port") {
         address.port = 0;
     }
