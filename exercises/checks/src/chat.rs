@@ -1,21 +1,25 @@
 //! ex03: a chat room. Each line goes to everyone else.
 
+mod bad;
+mod crowd;
+mod room;
+
 use std::thread;
 use std::time::Duration;
 
 use harness::Deadline;
 
-use crate::chat_bad::{bad_clients, slow_reader};
-use crate::chat_crowd::crowd;
-use crate::chat_room::{
-    AGAIN_TIME, Line, OTHER_ORDER, exactly, hears, hears_at_all, introduce,
-    is_told, join, kind, missed, names, pair, soon, soon_again, start,
-};
 use crate::client::{Client, ReadEnd};
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start::{it_starts, on_hosts};
 use crate::trial::{Server, Trial};
+use bad::{bad_clients, slow_reader};
+use crowd::crowd;
+use room::{
+    AGAIN_TIME, Line, OTHER_ORDER, exactly, hears, hears_at_all, introduce,
+    is_told, join, kind, missed, names, pair, soon, soon_again, start,
+};
 
 /// A chat room.
 pub static CHAT: Exercise = Exercise {

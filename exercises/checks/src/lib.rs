@@ -14,9 +14,6 @@
 
 mod changes;
 mod chat;
-mod chat_bad;
-mod chat_crowd;
-mod chat_room;
 mod client;
 mod command_line;
 mod finding;

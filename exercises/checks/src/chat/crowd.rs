@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use harness::Deadline;
 
-use crate::chat_room::{
-    hears_at_all, introduce, names, soon, soon_again, start,
-};
+use super::room::{hears_at_all, introduce, names, soon, soon_again, start};
 use crate::client::{Client, ReadEnd};
 use crate::finding::{Finding, quoted};
 use crate::trial::{ANSWER_TIME, Server, Trial};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use harness::Deadline;
 
-use crate::chat_crowd::{hears_of, not_told};
-use crate::chat_room::{
+use super::crowd::{hears_of, not_told};
+use super::room::{
     Line, hears, introduce, is_told, join, kind, names, pair, soon, soon_again,
     start, talk,
 };
