@@ -8,11 +8,10 @@ const CHECKS: &str = "exercises/checks/src";
 
 /// The rungs of the exercise `name` in the source of its check.
 fn checked(course: &Course, name: &str) -> Vec<String> {
-    let files = course.list(CHECKS).into_iter();
-    // A check may have a folder with its parts.
-    let mut files = files.filter(|file| file.ends_with(".rs"));
-    let source = files.find_map(|file| {
-        let text = course.read(&format!("{CHECKS}/{file}"));
+    let source = course.list(CHECKS).into_iter().find_map(|file| {
+        // A check may have a folder with its parts.
+        let module = file.strip_suffix(".rs")?;
+        let text = course.read(&format!("{CHECKS}/{module}.rs"));
         let (_, after) = text.split_once(&format!("name: \"{name}\","))?;
         Some(after.split("\n};").next()?.to_owned())
     });

@@ -1,4 +1,8 @@
-import queue, socket, sys, threading
+import argparse, queue, socket, threading
+
+def text(address):
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 room, lock = {}, threading.Lock()
 
@@ -40,12 +44,18 @@ def read(client, name):
         pass
     client.close()
 
-port = int(sys.argv[1])
-with socket.create_server(("127.0.0.1", port), backlog=128) as server:
-    print("[LISTENING] %s:%d" % server.getsockname(), flush=True)
+flags = argparse.ArgumentParser()
+flags.add_argument("--host", default="127.0.0.1")
+flags.add_argument("--port", default=8080, type=int)
+flags = flags.parse_args()
+v6 = ":" in flags.host
+family = socket.AF_INET6 if v6 else socket.AF_INET
+address = (flags.host, flags.port)
+with socket.create_server(address, family=family, backlog=128) as server:
+    print("[LISTENING]", text(server.getsockname()), flush=True)
     while True:
         client, address = server.accept()
-        lines, name = queue.Queue(1000), "%s:%d" % address
+        lines, name = queue.Queue(1000), text(address)
         with lock:
             room[client] = lines
         for job, rest in ((write, (lines,)), (read, (name,))):

@@ -1,4 +1,8 @@
-import socket, sys, threading, time
+import argparse, socket, sys, threading, time
+
+def text(address):
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 def answer(client):
     with client:
@@ -13,9 +17,15 @@ def answer(client):
         except OSError as error:
             print(error, file=sys.stderr)
 
-port = int(sys.argv[sys.argv.index("--port") + 1])
-with socket.create_server(("127.0.0.1", port), backlog=128) as server:
-    print("[LISTENING] %s:%d" % server.getsockname(), flush=True)
+flags = argparse.ArgumentParser()
+flags.add_argument("--host", default="127.0.0.1")
+flags.add_argument("--port", default=8080, type=int)
+flags = flags.parse_args()
+v6 = ":" in flags.host
+family = socket.AF_INET6 if v6 else socket.AF_INET
+address = (flags.host, flags.port)
+with socket.create_server(address, family=family, backlog=128) as server:
+    print("[LISTENING]", text(server.getsockname()), flush=True)
     while True:
         client, _ = server.accept()
         threading.Thread(target=answer, args=(client,), daemon=True).start()

@@ -3,13 +3,18 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn main() {
-    let mut words = std::env::args().skip_while(|word| word != "--port");
-    let port = words.nth(1).unwrap_or_default().parse().unwrap_or(8080);
-    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let host = flag("--host").unwrap_or("127.0.0.1".to_owned());
+    let port = flag("--port").unwrap_or("8080".to_owned());
+    let address = (host.as_str(), port.parse().unwrap());
+    let listener = TcpListener::bind(address).unwrap();
     println!("[LISTENING] {}", listener.local_addr().unwrap());
     for stream in listener.incoming().flatten() {
         std::thread::spawn(move || answer(stream));
     }
+}
+
+fn flag(name: &str) -> Option<String> {
+    std::env::args().skip_while(|word| word != name).nth(1)
 }
 
 fn answer(mut stream: TcpStream) -> io::Result<()> {
