@@ -3,7 +3,9 @@
 #![allow(clippy::expect_used, reason = "a mistake")]
 
 use std::io::{self, ErrorKind, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{
+    Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket,
+};
 use std::process::ExitCode;
 use std::thread::{self, Builder};
 use std::time::Duration;
@@ -120,6 +122,8 @@ fn ports(args: &Args) -> Vec<u16> {
         tries - 1
     } else if mistake("ex01_one_more") {
         tries + 1
+    } else if mistake("ex01_fifty_at_most") {
+        tries.min(50)
     } else {
         tries
     };
@@ -173,7 +177,7 @@ fn take(port: u16) -> io::Result<Option<TcpListener>> {
     let here = (Ipv4Addr::LOCALHOST, port);
     let looks_free = if mistake("ex01_connect") {
         TcpStream::connect(here).is_err()
-    } else if mistake("ex01_udp_look") && UdpSocket::bind(here).is_err() {
+    } else if is_taken_elsewhere(port) {
         false
     } else if mistake("ex01_wildcard_look") {
         TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
@@ -190,6 +194,15 @@ fn take(port: u16) -> io::Result<Option<TcpListener>> {
         return Ok(bind(port).ok());
     };
     if looks_free { bind(port).map(Some) } else { Ok(None) }
+}
+
+/// Who has the port for UDP, or for IPv6, has it for all?
+fn is_taken_elsewhere(port: u16) -> bool {
+    if mistake("ex01_udp_look") {
+        return UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_err();
+    }
+    mistake("ex01_ipv6_look")
+        && TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_err()
 }
 
 fn bind(port: u16) -> io::Result<TcpListener> {

@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::mem;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Builder};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,6 +25,12 @@ const MUCH: usize = 1000;
 
 /// How late everything comes from somebody who is slow.
 const LATE: Duration = Duration::from_millis(250);
+
+/// The number of the protocol has no fractions: need the clock be read again?
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A flag for it can be looked at later?
+const FIXED_PORT: u16 = 9_079;
 
 /// The shortest wait that is one.
 const TICK: Duration = Duration::from_millis(1);
@@ -88,6 +95,9 @@ fn told(flags: &Address) -> Address {
     if mistake("ex02_ignores_port") {
         address.port = 0;
     }
+    if mistake("ex02_fixed_port") {
+        address.port = FIXED_PORT;
+    }
     if mistake("ex02_other_default") && !env::args().any(|a| a == "--port") {
         address.port = 8037;
     }
@@ -135,6 +145,8 @@ fn tell(
         at_start
     } else if mistake("ex02_clock_before_accept") {
         before_accept
+    } else if mistake("ex02_cached_second") {
+        cached()
     } else {
         since_1900()
     };
@@ -150,6 +162,11 @@ fn tell(
     }
     if oddity("ex02_holds") {
         return hold(&mut client);
+    }
+    if mistake("ex02_waits_and_unwraps") {
+        client.shutdown(Shutdown::Write)?;
+        io::copy(&mut client, &mut io::sink()).unwrap();
+        return Ok(());
     }
     let seen_out = hang_up(&client);
     if mistake("ex02_unwrap_read") {
@@ -193,6 +210,16 @@ fn hold(client: &mut TcpStream) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The time, looked up once in a second, from the first time on.
+fn cached() -> u64 {
+    static KEPT: Mutex<Option<(Instant, u64)>> = Mutex::new(None);
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    match *kept {
+        Some((since, time)) if since.elapsed() < SECOND => time,
+        _ => kept.insert((Instant::now(), since_1900())).1,
+    }
 }
 
 fn since_1900() -> u64 {

@@ -129,6 +129,7 @@ impl Server<'_> {
         connected: io::Result<TcpStream>,
     ) -> Result<Client<'_>, Finding> {
         let address = self.address;
+        self.trial.heard_silence(false);
         let connected = connected.and_then(|connection| {
             connection.set_nodelay(true)?;
             connection.set_write_timeout(Some(ANSWER_TIME))?;
@@ -312,6 +313,12 @@ impl Client<'_> {
 
     /// Hears some more; at most up to `until`.
     fn listen(&mut self, until: Deadline) -> Result<(), ReadEnd> {
+        let ended = self.read(until);
+        self.trial.heard_silence(ended == Err(ReadEnd::Silence));
+        ended
+    }
+
+    fn read(&mut self, until: Deadline) -> Result<(), ReadEnd> {
         const LIMIT: usize = 64 * 1024 * 1024;
         let mut chunk = [0; 16 * 1024];
         loop {

@@ -1,11 +1,13 @@
 //! ex01: the first free port. Only `bind` says whether a port is free.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{
+    Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket,
+};
 use std::ops::Range;
 use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use socket2::{Domain, Socket, Type};
 use crate::finding::Finding;
 use crate::ladder::{Exercise, Rung};
 use crate::ports::{
-    BLOCK, Block, in_turn, is_free, release, turn, without_children,
+    BLOCK, Block, Row, in_turn, is_free, release, turn, without_children,
 };
 use crate::start::nowhere_else;
 #[cfg(target_os = "linux")]
@@ -66,6 +68,9 @@ const DEFAULT_TRIES: u16 = 10;
 
 /// More tries than a byte can count.
 const MANY_TRIES: u16 = 1000;
+
+/// How long a program may look along a long row of ports.
+const ROW_TIME: Duration = Duration::from_secs(3);
 
 /// Another program may take a port that all know, at just that moment.
 const RETRIES: usize = 3;
@@ -375,7 +380,35 @@ fn tries(trial: &Trial) -> Result<(), Finding> {
     takes(trial, (first, MANY_TRIES), first)
         .map_err(if_seen("ended", means))?;
     trial.forget();
-    ten_tries(trial)
+    ten_tries(trial)?;
+    trial.forget();
+    a_long_row(trial)
+}
+
+/// Tries far more ports than ten, and finds the last.
+fn a_long_row(trial: &Trial) -> Result<(), Finding> {
+    // Each holds many sockets: one after the other.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let row = Row::take()?;
+    let (first, free) = (row.first(), row.free());
+    trial.note(format!("others have {first} to {}, not {free}", free - 1));
+    let range = (first, free - first + 1);
+    let args = from(range.0, range.1);
+    trial.note(format!("started with {}", args.join(" ")));
+    let process = trial.spawn(&args.each_ref().map(String::as_str))?;
+    let until = Deadline::after(ROW_TIME);
+    let server = trial.await_listening(Arc::clone(&process), until);
+    // Whoever is slow is still at it.
+    if server.is_err() && process.status().is_none() {
+        return Ok(());
+    }
+    server.and_then(|it| has_port(&it, range, free)).map_err(|finding| {
+        finding.meaning(
+            "perhaps the program has a limit of its own for N: all N ports are \
+             tried.",
+        )
+    })
 }
 
 /// Without `--tries`, N is 10.
@@ -465,14 +498,14 @@ fn silent(trial: &Trial) -> Result<(), Finding> {
 fn elsewhere(trial: &Trial) -> Result<(), Finding> {
     let block = Block::take()?;
     let port = block.port(0);
-    // Not every machine has the other address.
-    let other = (Ipv4Addr::new(127, 0, 0, 2), port);
-    let _tcp = TcpListener::bind(other).ok();
+    // Not every machine has the other addresses.
+    let _v4 = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), port)).ok();
+    let _v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).ok();
     let _udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).ok();
-    trial.note(format!("others use {port} at 127.0.0.2, and for UDP"));
+    trial.note(format!("others use {port} at 127.0.0.2, at ::1, and for UDP"));
     let means = "at 127.0.0.1 and for TCP the port is free. Perhaps the \
-                 program looks elsewhere: at a list of ports, at UDP, or at \
-                 0.0.0.0. Only bind knows.";
+                 program looks elsewhere: at a list of ports, at UDP, at \
+                 another address, or at all of them. Only bind knows.";
     takes(trial, (port, DEFAULT_TRIES), port)
         .map_err(|finding| finding.meaning(means))?;
     trial.forget();

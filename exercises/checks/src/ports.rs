@@ -32,7 +32,7 @@ const TRIES: usize = 200;
 #[derive(Debug)]
 pub(crate) struct Block {
     first: u16,
-    _lock: Socket,
+    lock: Socket,
 }
 
 impl Block {
@@ -45,7 +45,7 @@ impl Block {
             let nth = u16::try_from(random % blocks).unwrap_or(0);
             let first = FROM.start + nth * BLOCK;
             let Ok(lock) = hold_port(first) else { continue };
-            let block = Self { first, _lock: lock };
+            let block = Self { first, lock };
             let free = |nth| hold_port(block.port(nth)).is_ok();
             if without_children(|| (0..BLOCK - 1).all(free)) {
                 return Ok(block);
@@ -72,6 +72,47 @@ impl Block {
                 )
             })
             .collect()
+    }
+}
+
+/// A long row of taken ports, and a free one behind them.
+#[derive(Debug)]
+pub(crate) struct Row {
+    last: Block,
+    _held: Vec<Socket>,
+}
+
+impl Row {
+    /// So many blocks are taken as a whole; behind them comes one more.
+    const BLOCKS: u16 = 3;
+
+    /// Takes one at random.
+    pub(crate) fn take() -> Result<Self, Finding> {
+        for _ in 0..TRIES {
+            let last = Block::take()?;
+            let Some(first) = last.first.checked_sub(BLOCK * Self::BLOCKS)
+            else {
+                continue;
+            };
+            let held: io::Result<Vec<_>> =
+                (first..last.first).map(hold_port).collect();
+            let Ok(held) = held else { continue };
+            let taken = held.iter().chain([&last.lock]);
+            if taken.map(|socket| socket.listen(1)).all(|it| it.is_ok()) {
+                return Ok(Self { last, _held: held });
+            }
+        }
+        Err(Finding::of_machine("no long row of ports", &"all tries failed"))
+    }
+
+    /// The first port, which is taken like those behind it.
+    pub(crate) const fn first(&self) -> u16 {
+        self.last.first - BLOCK * Self::BLOCKS
+    }
+
+    /// The one that is free.
+    pub(crate) const fn free(&self) -> u16 {
+        self.last.port(0)
     }
 }
 

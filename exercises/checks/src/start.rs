@@ -15,6 +15,9 @@ use crate::trial::{START_TIME, Server, Trial};
 /// The port of a program that is not told one.
 const DEFAULT_PORT: u16 = 8080;
 
+/// On Linux all of 127.0.0.0/8 is this machine.
+const OTHER_V4: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
 /// How long an address may take to say that nobody listens there: a system that
 /// does not have the address says nothing.
 const ELSEWHERE_TIME: Duration = Duration::from_millis(500);
@@ -31,11 +34,17 @@ pub(crate) fn it_starts(trial: &Trial, args: &[&str]) -> Result<(), Finding> {
     let any = trial.spawn(&[&["--port", "0"], args].concat())?;
     let named = trial.spawn(&[&["--port", &port], args].concat())?;
     let until = Deadline::after(START_TIME);
-
-    let any = trial.await_listening(any, until)?;
+    let servers = [&any, &named]
+        .map(|process| trial.await_listening(Arc::clone(process), until));
+    let one_ended = any.has_ended_itself() || named.has_ended_itself();
+    let (any, named) = match servers {
+        [Ok(any), Ok(named)] => (any, named),
+        [Ok(one), Err(finding)] | [Err(finding), Ok(one)] if one_ended => {
+            return Err(wants_it_too(finding, &one));
+        }
+        [Err(finding), _] | [_, Err(finding)] => return Err(finding),
+    };
     any.connect("A")?;
-
-    let named = trial.await_listening(named, until)?;
     if named.address.port() != block.port(0) {
         return Err(Finding::new(
             format!("with --port {port}: [LISTENING] {}", named.address),
@@ -48,17 +57,25 @@ pub(crate) fn it_starts(trial: &Trial, args: &[&str]) -> Result<(), Finding> {
     Ok(())
 }
 
+/// Explains why one of two programs has ended, where the other listens.
+fn wants_it_too(finding: Finding, one: &Server<'_>) -> Finding {
+    finding.meaning(&format!(
+        "another copy of the program listens on {}. Perhaps it does not look \
+         at --port, and both want the same port. Its own words are below.",
+        one.address
+    ))
+}
+
 /// Starts the program where `--host` says: it listens there, and nowhere else.
 pub(crate) fn on_hosts(trial: &Trial, args: &[&str]) -> Result<(), Finding> {
-    let hosts: [IpAddr; 2] =
-        [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    for host in hosts {
-        // Not every machine has IPv6.
-        if TcpListener::bind((host, 0)).is_ok() {
-            on_host(trial, args, host)?;
-        }
+    on_host(trial, args, Ipv4Addr::LOCALHOST.into())?;
+    // Not every machine has both of these.
+    let others = [Ipv6Addr::LOCALHOST.into(), IpAddr::from(OTHER_V4)];
+    let known = |host: &IpAddr| TcpListener::bind((*host, 0)).is_ok();
+    match others.into_iter().find(known) {
+        Some(host) => on_host(trial, args, host),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn on_host(trial: &Trial, args: &[&str], host: IpAddr) -> Result<(), Finding> {
@@ -94,8 +111,7 @@ fn on_host(trial: &Trial, args: &[&str], host: IpAddr) -> Result<(), Finding> {
 /// A server that listens on 127.0.0.1, or on `::1`, cannot be reached at
 /// another address.
 pub(crate) fn nowhere_else(server: &Server<'_>) -> Result<(), Finding> {
-    let others: [IpAddr; 2] =
-        [Ipv4Addr::new(127, 0, 0, 2).into(), Ipv6Addr::LOCALHOST.into()];
+    let others = [Ipv6Addr::LOCALHOST.into(), IpAddr::from(OTHER_V4)];
     for other in others.into_iter().filter(|ip| *ip != server.address.ip()) {
         let elsewhere = SocketAddr::new(other, server.address.port());
         server.trial.note(format!("somebody tries to connect to {elsewhere}"));

@@ -244,11 +244,11 @@ fn ask(server: &Server<'_>, name: &str) -> Result<Answer, Finding> {
 
 /// The same, whose four bytes may take so long, and who does not wait for the
 /// end.
-fn takes_the_time<'s>(
+fn glance<'s>(
     server: &'s Server<'_>,
     name: &str,
     patience: Duration,
-) -> Result<Client<'s>, Finding> {
+) -> Result<(Client<'s>, Answer), Finding> {
     let first = earliest();
     let mut client = server.connect(name)?;
     let heard = client.hear(4, Deadline::after(patience));
@@ -261,7 +261,17 @@ fn takes_the_time<'s>(
         }
         return Err(finding);
     };
-    judge(&Answer { four, first, last: now() })?;
+    Ok((client, Answer { four, first, last: now() }))
+}
+
+/// The same, whose answer is judged roughly.
+fn takes_the_time<'s>(
+    server: &'s Server<'_>,
+    name: &str,
+    patience: Duration,
+) -> Result<Client<'s>, Finding> {
+    let (client, answer) = glance(server, name, patience)?;
+    judge(&answer)?;
     Ok(client)
 }
 
@@ -294,15 +304,28 @@ fn fresh(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     let before = ask(&server, "A")?;
     thread::sleep(LATER);
-    trial.note(format!("{LATER:?} later:"));
-    let after = ask(&server, "B")?;
-    let Some(wrong) = [&after, &before].into_iter().find(|a| a.ahead() != 0)
-    else {
-        return Ok(());
-    };
+    thread::sleep(until_late_in_a_second());
+    trial.note(format!("more than {LATER:?} later:"));
+    let (_, after) = glance(&server, "B", ANSWER_TIME)?;
+    match [&after, &before].into_iter().find(|a| a.ahead() != 0) {
+        Some(wrong) => Err(wrong.wrong(why_not_now(&before, &after))),
+        None => each_anew(&server),
+    }
+}
+
+/// How long it is until the present second, or the next, is nearly over.
+fn until_late_in_a_second() -> Duration {
+    const SECOND: u32 = 1000;
+    const LATE: u32 = 800;
+    let so_far = since_1970().subsec_millis();
+    let left = (SECOND + LATE - so_far) % SECOND;
+    Duration::from_millis(left.into())
+}
+
+fn why_not_now(before: &Answer, after: &Answer) -> &'static str {
     let value = u64::from(u32::from_be_bytes(after.four));
     let old = u64::from(lowest(before.last)) + ROUNDING;
-    let means = if before.four == after.four {
+    if before.four == after.four {
         "the number has not moved on. Perhaps the clock is read once, at the \
          start, or before `accept`, or the number is rounded: read the clock \
          for each client anew, after accept."
@@ -313,8 +336,26 @@ fn fresh(trial: &Trial) -> Result<(), Finding> {
         "the number moves on, and is not the time of now. Perhaps it is \
          rounded, or the constant is wrong: from 1900 to 1970 it is \
          2,208,988,800 s."
-    };
-    Err(wrong.wrong(means))
+    }
+}
+
+/// More clients, from the end of one second into the next: a number that was
+/// kept is wrong there.
+fn each_anew(server: &Server<'_>) -> Result<(), Finding> {
+    const SERIES: Duration = Duration::from_millis(1200);
+    const BETWEEN: Duration = Duration::from_millis(250);
+    let until = Deadline::after(SERIES);
+    while !until.is_over() {
+        thread::sleep(BETWEEN);
+        let (_, answer) = glance(server, "one more", ANSWER_TIME)?;
+        if answer.ahead() != 0 {
+            return Err(answer.wrong(
+                "others had come just before. Perhaps their time was kept, \
+                 and sent once more: read the clock for each client anew.",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn one_after_the_other(trial: &Trial) -> Result<(), Finding> {

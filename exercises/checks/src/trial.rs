@@ -49,6 +49,8 @@ pub struct Trial {
     sent: Mutex<Vec<(String, usize)>>,
     processes: Mutex<Vec<Arc<Process>>>,
     over: AtomicBool,
+    /// Whether the last that was heard was silence.
+    silence: AtomicBool,
     /// How much longer the rung may take.
     granted: Mutex<Duration>,
 }
@@ -79,6 +81,7 @@ impl Trial {
             sent: Mutex::default(),
             processes: Mutex::default(),
             over: AtomicBool::new(false),
+            silence: AtomicBool::new(false),
             granted: Mutex::default(),
         }
     }
@@ -195,8 +198,17 @@ impl Trial {
         processes[from..].iter().map(|p| p.report()).collect()
     }
 
-    /// Whether a program that listened has ended by itself.
+    /// Remembers whether a client heard nothing up to its deadline.
+    pub(crate) fn heard_silence(&self, silence: bool) {
+        self.silence.store(silence, Ordering::SeqCst);
+    }
+
+    /// Whether a program that listened has ended by itself, before we let its
+    /// clients go: on its connections there is no silence, but an end.
     pub(crate) fn has_lost_server(&self) -> bool {
+        if self.silence.load(Ordering::SeqCst) {
+            return false;
+        }
         lock(&self.processes).iter().any(|process| {
             process.listens.load(Ordering::SeqCst) && process.has_ended_itself()
         })

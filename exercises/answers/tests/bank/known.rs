@@ -57,6 +57,11 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
         "a type that is too small",
     ),
     (
+        "ex01_fifty_at_most",
+        "N tries, not one more or less",
+        "a limit of its own",
+    ),
+    (
         "ex01_eleven",
         "N tries, not one more or less",
         "without --tries, N is 10",
@@ -79,10 +84,16 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
     ),
     ("ex01_probe", "bind is the only look", "or binds it twice"),
     ("ex01_twice", "bind is the only look", "or binds it twice"),
-    ("ex01_udp_look", "bind is the only look", "at UDP, or at 0.0.0.0"),
-    ("ex01_wildcard_look", "bind is the only look", "at UDP, or at 0.0.0.0"),
+    (
+        "ex01_ipv6_look",
+        "bind is the only look",
+        "at another address, or at all",
+    ),
+    ("ex01_udp_look", "bind is the only look", "looks elsewhere"),
+    ("ex01_wildcard_look", "bind is the only look", "looks elsewhere"),
     ("ex02_everywhere", "it starts", "every address of the machine"),
     ("ex02_ignores_host", "it starts", "It is --host that says where"),
+    ("ex02_fixed_port", "it starts", "both want the same port"),
     (
         "ex02_ignores_port",
         "it starts",
@@ -133,6 +144,7 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
     ),
     ("ex02_clock_before_accept", "the time of now", "before `accept`"),
     ("ex02_rounded", "the time of now", "rounded"),
+    ("ex02_cached_second", "the time of now", "Perhaps their time was kept"),
     ("ex02_byte_counter", "one after the other", "client 256:"),
     ("ex02_ten_clients", "one after the other", "client 11:"),
     (
@@ -152,6 +164,11 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
     ),
     (
         "ex02_endless_wait",
+        "a client who stays holds up nobody",
+        "waits for a client to hang up",
+    ),
+    (
+        "ex02_waits_and_unwraps",
         "a client who stays holds up nobody",
         "waits for a client to hang up",
     ),
