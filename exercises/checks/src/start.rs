@@ -53,12 +53,16 @@ pub(crate) fn on_hosts(trial: &Trial, args: &[&str]) -> Result<(), Finding> {
     let hosts: [IpAddr; 2] =
         [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     for host in hosts {
-        // Not every machine has IPv6.
-        if TcpListener::bind((host, 0)).is_ok() {
+        if is_ours(host) {
             on_host(trial, args, host)?;
         }
     }
     Ok(())
+}
+
+/// Whether this machine has this address: not every one has IPv6.
+pub(crate) fn is_ours(host: IpAddr) -> bool {
+    TcpListener::bind((host, 0)).is_ok()
 }
 
 fn on_host(trial: &Trial, args: &[&str], host: IpAddr) -> Result<(), Finding> {
