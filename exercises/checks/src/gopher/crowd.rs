@@ -35,47 +35,53 @@ pub(super) fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     let notes = find(&menu, NOTES.0)?.selector;
     let large_file = large_file(&server, &menu)?;
 
-    let mut silent = server.silent_clients(SILENT)?;
-    ask_again(&server, "A", &notes, is_notes).map_err(busy)?;
+    let silent = server.silent_clients(SILENT)?;
     let stuck = server.connect_with_little_room("S")?;
-    let stuck =
-        with_slow_ones(&server, stuck, &notes, &large_file, &mut silent)?;
-    drop(silent);
+    let stuck = with_slow_ones(&server, stuck, silent, &notes, &large_file)?;
     crowds(&server, &notes)?;
     // Not before: it breaks the connection off, which is the next rung's.
     drop(stuck);
     Ok(())
 }
 
-/// Clients come who do not read, or are in the middle of a selector: others
+/// Clients come who are in the middle of a selector, or do not read: others
 /// are served meanwhile, and then those. One of them, S, never reads.
 fn with_slow_ones<'s>(
     server: &'s Server<'_>,
     mut stuck: Client<'s>,
+    mut silent: Vec<Client<'_>>,
     notes: &str,
     large: &str,
-    silent: &mut [Client<'_>],
 ) -> Result<Client<'s>, Finding> {
+    let (mut drip, rest) = half_asked(server, notes)?;
+    ask_again(server, "A", notes, is_notes).map_err(busy)?;
     // Two who do not read; one of them reads later.
     stuck.send(format!("{large}\r\n"))?;
     let slow = asks(server, "T", large)?;
+    let begun = Instant::now();
     // Once it has begun, the server is in the middle of sending.
     stuck.wait_for_bytes();
     server.trial.note("S and T do not read the answers");
-    let first = notes.chars().next().map_or(0, char::len_utf8);
-    let (first, rest) = notes.split_at(first);
-    let mut drip = server.connect("D")?;
-    drip.send(first)?;
-    let begun = Instant::now();
     ask_again(server, "B", notes, is_notes).map_err(busy)?;
     ask_again(server, "C", "", |menu| items(menu).map(drop)).map_err(busy)?;
 
     let left = SILENCE.saturating_sub(begun.elapsed());
-    let rest = format!("{rest}\r\n");
     let pause = left / u32::try_from(rest.len()).unwrap_or(1);
     drip.send_in_bytes(rest, pause).map_err(given_up)?;
-    all_slow_answered(drip, slow, silent, notes)?;
+    all_slow_answered(drip, slow, &mut silent, notes)?;
     Ok(stuck)
+}
+
+/// A client who has sent the first letter of a selector, and the rest.
+fn half_asked<'s>(
+    server: &'s Server<'_>,
+    selector: &str,
+) -> Result<(Client<'s>, String), Finding> {
+    let first = selector.chars().next().map_or(0, char::len_utf8);
+    let (first, rest) = selector.split_at(first);
+    let mut drip = server.connect("D")?;
+    drip.send(first)?;
+    Ok((drip, format!("{rest}\r\n")))
 }
 
 /// Those who were slow get their answers.
