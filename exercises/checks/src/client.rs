@@ -339,10 +339,13 @@ impl Client<'_> {
         }
     }
 
-    /// Waits until something has come, and leaves it unread.
-    pub(crate) fn wait_for_bytes(&self) -> bool {
-        let _ = self.connection.set_read_timeout(Some(ANSWER_TIME));
-        self.connection.peek(&mut [0]).is_ok()
+    /// Waits until something has come, at most up to `until`, and leaves it
+    /// unread.
+    pub(crate) fn first_byte(&self, until: Deadline) -> Option<u8> {
+        let mut byte = [0];
+        let _ = self.connection.set_read_timeout(Some(until.left()?));
+        let count = self.connection.peek(&mut byte).ok()?;
+        (count > 0).then_some(byte[0])
     }
 
     /// The next line, without its end; at most up to `until`.

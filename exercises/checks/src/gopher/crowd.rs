@@ -1,6 +1,9 @@
 //! The rung "many at once".
 
+use std::thread;
 use std::time::{Duration, Instant};
+
+use harness::Deadline;
 
 use crate::client::Client;
 use crate::finding::Finding;
@@ -11,7 +14,7 @@ use super::files::{compare_bytes, large_file};
 use super::items::{fetch_menu, find, items};
 use super::texts::is_notes;
 use super::world::World;
-use super::{answer, ask_again, asks, fetch_all};
+use super::{PAUSE, answer, ask_again, fetch_all, soon};
 
 /// How many clients a server has room for, at least.
 const ROOM: usize = 50;
@@ -36,43 +39,27 @@ pub(super) fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     let large_file = large_file(&server, &menu)?;
 
     let silent = server.silent_clients(SILENT)?;
-    let stuck = server.connect_with_little_room("S")?;
-    let stuck = with_slow_ones(&server, stuck, silent, &notes, &large_file)?;
+    let (drip, rest) = half_asked(&server, &notes)?;
+    let begun = Instant::now();
+    ask_again(&server, "A", &notes, is_notes).map_err(busy)?;
+    let stuck =
+        asks_and_waits(&large_file, || server.connect_with_little_room("S"))?;
+    let slow = asks_and_waits(&large_file, || server.connect("T"))?;
+    let unread = Instant::now();
+    trial.note("S and T do not read the answers");
+    ask_again(&server, "B", &notes, is_notes).map_err(busy)?;
+    ask_again(&server, "C", "", |menu| items(menu).map(drop)).map_err(busy)?;
+
+    ends_asking(drip, &rest, begun).map_err(given_up)?;
+    all_answered(silent, &notes).map_err(given_up)?;
+    reads_at_last(slow, unread)?;
     crowds(&server, &notes)?;
     // Not before: it breaks the connection off, which is the next rung's.
     drop(stuck);
     Ok(())
 }
 
-/// Clients come who are in the middle of a selector, or do not read: others
-/// are served meanwhile, and then those. One of them, S, never reads.
-fn with_slow_ones<'s>(
-    server: &'s Server<'_>,
-    mut stuck: Client<'s>,
-    mut silent: Vec<Client<'_>>,
-    notes: &str,
-    large: &str,
-) -> Result<Client<'s>, Finding> {
-    let (mut drip, rest) = half_asked(server, notes)?;
-    ask_again(server, "A", notes, is_notes).map_err(busy)?;
-    // Two who do not read; one of them reads later.
-    stuck.send(format!("{large}\r\n"))?;
-    let slow = asks(server, "T", large)?;
-    let begun = Instant::now();
-    // Once it has begun, the server is in the middle of sending.
-    stuck.wait_for_bytes();
-    server.trial.note("S and T do not read the answers");
-    ask_again(server, "B", notes, is_notes).map_err(busy)?;
-    ask_again(server, "C", "", |menu| items(menu).map(drop)).map_err(busy)?;
-
-    let left = SILENCE.saturating_sub(begun.elapsed());
-    let pause = left / u32::try_from(rest.len()).unwrap_or(1);
-    drip.send_in_bytes(rest, pause).map_err(given_up)?;
-    all_slow_answered(drip, slow, &mut silent, notes)?;
-    Ok(stuck)
-}
-
-/// A client who has sent the first letter of a selector, and the rest.
+/// A client who has sent the first letter of a selector, and the rest of it.
 fn half_asked<'s>(
     server: &'s Server<'_>,
     selector: &str,
@@ -84,15 +71,41 @@ fn half_asked<'s>(
     Ok((drip, format!("{rest}\r\n")))
 }
 
-/// Those who were slow get their answers.
-fn all_slow_answered(
+/// A client who asks for the large file, and does not read it: once it begins
+/// to come, the server is in the middle of sending.
+fn asks_and_waits<'s>(
+    large_file: &str,
+    connect: impl Fn() -> Result<Client<'s>, Finding>,
+) -> Result<Client<'s>, Finding> {
+    let until = soon();
+    loop {
+        let mut client = connect()?;
+        client.send(format!("{large_file}\r\n"))?;
+        let first = client.first_byte(Deadline::after(SILENCE));
+        // There may be no room yet: then something else has come.
+        let other = first.is_some_and(|first| !large().starts_with(&[first]));
+        if !other || until.is_over() {
+            return Ok(client);
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// The rest of a selector comes slowly.
+fn ends_asking(
     mut drip: Client<'_>,
-    mut slow: Client<'_>,
-    silent: &mut [Client<'_>],
-    notes: &str,
+    rest: &str,
+    begun: Instant,
 ) -> Result<(), Finding> {
-    answer(&mut drip).and_then(|came| is_notes(&came)).map_err(given_up)?;
-    all_answered(silent, notes).map_err(given_up)?;
+    let left = SILENCE.saturating_sub(begun.elapsed());
+    let pause = left / u32::try_from(rest.len()).unwrap_or(1);
+    drip.send_in_bytes(rest, pause)?;
+    is_notes(&answer(&mut drip)?)
+}
+
+/// Who has not read since then reads now.
+fn reads_at_last(mut slow: Client<'_>, unread: Instant) -> Result<(), Finding> {
+    thread::sleep(SILENCE.saturating_sub(unread.elapsed()));
     answer(&mut slow)
         .and_then(|came| compare_bytes("large.bin", large(), &came))
         .map_err(|finding| finding.meaning(NOT_READING))
@@ -121,16 +134,13 @@ fn given_up(finding: Finding) -> Finding {
 
 /// Those who were silent ask now, all of them.
 fn all_answered(
-    clients: &mut [Client<'_>],
+    mut clients: Vec<Client<'_>>,
     selector: &str,
 ) -> Result<(), Finding> {
-    for client in &mut *clients {
+    for client in &mut clients {
         client.send(format!("{selector}\r\n"))?;
     }
-    for client in clients {
-        answer(client).and_then(|came| is_notes(&came))?;
-    }
-    Ok(())
+    clients.iter_mut().try_for_each(|client| is_notes(&answer(client)?))
 }
 
 /// Several hundred clients, many of them at the same time.
