@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use harness::Deadline;
 
-use crate::client::{Client, ReadEnd};
+use crate::client::{Client, ReadEnd, let_accept};
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start;
@@ -78,11 +78,23 @@ fn fetch_all(
     server: &Server<'_>,
     selectors: &[String],
 ) -> Result<Vec<Vec<u8>>, Finding> {
-    let ask = |selector: &String| asks(server, "A", selector);
-    let clients: Result<Vec<_>, _> = selectors.iter().map(ask).collect();
-    clients?.iter_mut().map(answer).collect()
+    let mut clients = ask_all(server, selectors)?;
+    clients.iter_mut().map(answer).collect()
 }
 
+/// Clients who have asked for one selector each.
+fn ask_all<'s>(
+    server: &'s Server<'_>,
+    selectors: impl IntoIterator<Item = impl AsRef<[u8]>>,
+) -> Result<Vec<Client<'s>>, Finding> {
+    let ask = |(nth, selector)| {
+        let_accept(nth);
+        asks(server, "A", selector)
+    };
+    (1..).zip(selectors).map(ask).collect()
+}
+
+/// All that comes up to the end of the connection.
 fn answer(client: &mut Client<'_>) -> Result<Vec<u8>, Finding> {
     let (bytes, end) = client.hear_out(soon());
     if end == ReadEnd::End {

@@ -31,8 +31,10 @@ const KEPT: usize = ENDLESS / 2;
 /// After so much of it we look at the memory.
 const PART: usize = ENDLESS / 4;
 
-/// How long the server may take for it. Who reads no more is let be then.
+/// How long the server may take for it, and how long for the next of it: who
+/// reads no more is let be.
 const FLOOD_TIME: Duration = Duration::from_secs(6);
+const STUCK_TIME: Duration = Duration::from_secs(2);
 
 pub(super) fn bad_clients(trial: &Trial) -> Result<(), Finding> {
     let world = World::with(&[World::large])?;
@@ -112,10 +114,10 @@ fn without_end<'s>(server: &'s Server<'_>) -> Result<Client<'s>, Finding> {
     endless.note(format!("it sends {ENDLESS} times the letter x"));
     let (until, mut sent) = (Deadline::after(FLOOD_TIME), 0);
     for part in 1..=ENDLESS / PART {
-        while sent < part * PART && !until.is_over() {
-            match endless.pour(until) {
+        while sent < part * PART {
+            match endless.pour(until.min(Deadline::after(STUCK_TIME))) {
+                Ok(0) | Err(_) => return Ok(endless),
                 Ok(count) => sent += count,
-                Err(_) => return Ok(endless),
             }
         }
         // Where memory is not measured, it does not grow.

@@ -8,8 +8,8 @@ use crate::trial::Server;
 use super::fetch;
 
 /// What is left out of a menu.
-pub(super) const UNSHOWN: &str = "a name with a tab or a line end in it breaks its line: such an entry is \
-     left out.";
+pub(super) const UNSHOWN: &str = "a name with a tab or a line end in it \
+                                  breaks its line: such an entry is left out.";
 
 /// One line of a menu.
 #[derive(Clone, Debug)]

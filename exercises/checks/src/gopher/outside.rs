@@ -7,10 +7,11 @@ use crate::client::ReadEnd;
 use crate::finding::{Finding, quoted};
 use crate::trial::{Server, Trial};
 
+use super::content::NOTES;
 use super::items::{Item, fetch_menu, find, items};
 use super::texts::is_notes;
 use super::world::{NEIGHBOUR, SECRET, SHORT_LIVED, World};
-use super::{asks, fetch, soon};
+use super::{ask_all, fetch, soon};
 
 pub(super) fn outside(trial: &Trial) -> Result<(), Finding> {
     let mut world = World::with(&[
@@ -62,7 +63,7 @@ type Forms = [(&'static str, String); 2];
 
 fn forms(menu: &[Item]) -> Result<Forms, Finding> {
     let form = |name| find(menu, name).map(|item| (name, item.selector));
-    Ok([form("notes.txt")?, form("empty")?])
+    Ok([form(NOTES.0)?, form("empty")?])
 }
 
 /// Asks for paths as they are, and in the forms that the server's own
@@ -78,9 +79,8 @@ fn ask_in(
     });
     let all: Vec<_> = all.collect();
     for some in all.chunks(AT_ONCE) {
-        let ask = |(selector, _): &(String, _)| asks(server, "A", selector);
-        let clients: Result<Vec<_>, _> = some.iter().map(ask).collect();
-        for (mut client, (selector, path)) in clients?.into_iter().zip(some) {
+        let clients = ask_all(server, some.iter().map(|(it, _)| it))?;
+        for (mut client, (selector, path)) in clients.into_iter().zip(some) {
             let (bytes, end) = client.hear_out(soon());
             judge(bytes, end, selector, path)?;
         }
@@ -112,7 +112,7 @@ fn refuses(
     }
     // Where .. is taken for no further up than the folder, this is its menu.
     let up = |name: &str| ["", "..", "sub"].contains(&name);
-    if path.split('/').all(up) && text.contains("notes.txt") {
+    if path.split('/').all(up) && text.contains(NOTES.0) {
         return items(&bytes).map(drop);
     }
     let came = ended(bytes, end, selector)?;
@@ -177,8 +177,10 @@ fn links_inside(server: &Server<'_>, menu: &[Item]) -> Result<(), Finding> {
     Ok(())
 }
 
+/// Tells whether an answer is the right one.
 type Judge = fn(&[u8]) -> Result<(), Finding>;
 
+/// The menu of the folder `sub`.
 fn is_sub(came: &[u8]) -> Result<(), Finding> {
     find(&items(came)?, "inner.txt").map(drop)
 }

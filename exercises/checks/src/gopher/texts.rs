@@ -15,10 +15,8 @@ pub(super) fn texts(trial: &Trial) -> Result<(), Finding> {
     let server = world.start(trial)?;
     let items = fetch_menu(&server, "")?;
     let long = long_answer();
-    let mut files = vec![NOTES];
+    let mut files = vec![NOTES, ("long.txt", long_text(), &long)];
     files.extend(TEXTS);
-    let mut files: Vec<(&str, &str, &str)> = files;
-    files.push(("long.txt", long_text(), &long));
     let find = |name| find(&items, name).map(|item| item.selector);
     let selectors: Result<Vec<_>, _> =
         files.iter().map(|(name, ..)| find(name)).collect();
