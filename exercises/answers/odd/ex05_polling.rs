@@ -26,13 +26,7 @@ fn main() -> io::Result<()> {
     let mut guests = Vec::new();
     loop {
         while let Ok((stream, _)) = listener.accept() {
-            let _ = stream.set_nonblocking(true);
-            let until = Instant::now() + PATIENCE;
-            guests.push(Guest {
-                stream,
-                until,
-                stage: Stage::Asks(Vec::new()),
-            });
+            guests.push(Guest::new(stream));
         }
         guests.retain_mut(|guest| {
             let stays = guest.until > Instant::now();
@@ -55,39 +49,18 @@ enum Stage {
 }
 
 impl Guest {
+    fn new(stream: TcpStream) -> Self {
+        let _ = stream.set_nonblocking(true);
+        let until = Instant::now() + PATIENCE;
+        Self { stream, until, stage: Stage::Asks(Vec::new()) }
+    }
+
     /// As far as it goes without waiting; an error ends the visit.
     fn go_on(&mut self, root: &Path, address: SocketAddr) -> io::Result<()> {
         loop {
-            let moved = match &mut self.stage {
-                Stage::Asks(line) => {
-                    let mut byte = [0];
-                    let got = self.stream.read(&mut byte);
-                    line.extend(byte);
-                    if matches!(got, Ok(1))
-                        && (byte == *b"\n" || line.len() > 4000)
-                    {
-                        let answer = answer(line, root, address);
-                        self.stage = Stage::Hears(answer, 0);
-                    } else if !matches!(got, Ok(1)) {
-                        line.pop();
-                    }
-                    got
-                }
-                Stage::Hears(answer, sent) if *sent < answer.len() => {
-                    let moved = self.stream.write(&answer[*sent..]);
-                    let count = moved.as_ref().unwrap_or(&0);
-                    *sent += count;
-                    if *count > 0 {
-                        self.until = Instant::now() + PATIENCE;
-                    }
-                    moved
-                }
-                Stage::Hears(..) => {
-                    self.stream.shutdown(Shutdown::Write)?;
-                    self.until = Instant::now() + Duration::from_secs(1);
-                    self.stage = Stage::Leaves;
-                    Ok(1)
-                }
+            let moved = match &self.stage {
+                Stage::Asks(_) => self.hear(root, address),
+                Stage::Hears(..) => self.tell(),
                 Stage::Leaves => self.stream.read(&mut [0; 512]),
             };
             match moved {
@@ -98,6 +71,34 @@ impl Guest {
             }
         }
     }
+
+    /// One more byte of the selector; the last one brings the answer.
+    fn hear(&mut self, root: &Path, address: SocketAddr) -> io::Result<usize> {
+        let Stage::Asks(line) = &mut self.stage else { return Ok(1) };
+        let mut byte = [0];
+        let count = self.stream.read(&mut byte)?;
+        line.extend(&byte[..count]);
+        if count > 0 && (byte == *b"\n" || line.len() > 4000) {
+            let answer = answer(line, root, address);
+            self.stage = Stage::Hears(answer, 0);
+        }
+        Ok(count)
+    }
+
+    /// Some more of the answer; behind the last of it, our side ends.
+    fn tell(&mut self) -> io::Result<usize> {
+        let Stage::Hears(answer, sent) = &mut self.stage else { return Ok(1) };
+        if *sent < answer.len() {
+            let count = self.stream.write(&answer[*sent..])?;
+            *sent += count;
+            self.until = Instant::now() + PATIENCE;
+            return Ok(count);
+        }
+        self.stream.shutdown(Shutdown::Write)?;
+        self.until = Instant::now() + Duration::from_secs(1);
+        self.stage = Stage::Leaves;
+        Ok(1)
+    }
 }
 
 /// Selectors begin with the type: `1/more`, `0/more/inner.txt`.
@@ -105,45 +106,45 @@ fn answer(line: &[u8], root: &Path, address: SocketAddr) -> Vec<u8> {
     let line = String::from_utf8_lossy(line);
     let asked = line.trim_end_matches(['\r', '\n']);
     let asked = if asked.is_empty() { "1" } else { asked };
-    let (path, item) = match asked.split_at_checked(1) {
-        Some((kind, path)) => match look(root, path) {
-            Ok((real, item)) if item.0 == kind => ((path, real), item),
-            _ => return b"3?\t\terror.host\t1\r\n.\r\n".to_vec(),
-        },
-        None => return b"3??\t\terror.host\t1\r\n.\r\n".to_vec(),
+    let Some((kind, path)) = asked.split_at_checked(1) else {
+        return b"3??\t\terror.host\t1\r\n.\r\n".to_vec();
     };
-    let mut lines: Vec<String> = match item {
-        ("1", _) => {
-            let names = fs::read_dir(path.1).into_iter().flatten().flatten();
-            let names = names.filter_map(|e| e.file_name().into_string().ok());
-            let lines = names.filter_map(|name| {
-                let path = format!("{}/{name}", path.0);
-                let (_, (kind, _)) = look(root, &path).ok()?;
-                let (ip, port) = (address.ip(), address.port());
-                let fields =
-                    format!("{kind}{name}\t{kind}{path}\t{ip}\t{port}");
-                (!name.contains(['\t', '\r', '\n'])).then_some(fields)
-            });
-            lines.collect()
-        }
-        ("0", bytes) => {
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            let dots = text.lines().map(|l| {
-                if l.starts_with('.') { ".".to_owned() + l } else { l.into() }
-            });
-            dots.collect()
-        }
-        (_, bytes) => return bytes,
+    let mut lines = match look(root, path) {
+        Ok((real, ("1", _))) if kind == "1" => menu(root, path, &real, address),
+        Ok((_, ("0", bytes))) if kind == "0" => text(&bytes),
+        Ok((_, ("9", bytes))) if kind == "9" => return bytes,
+        _ => return b"3?\t\terror.host\t1\r\n.\r\n".to_vec(),
     };
-    if item_is_menu(asked) {
-        lines.sort_by(|one, other| other.cmp(one));
-    }
     lines.push(".\r\n".to_owned());
     lines.join("\r\n").into_bytes()
 }
 
-fn item_is_menu(asked: &str) -> bool {
-    asked.starts_with('1')
+/// The lines of a folder's menu, the last names first.
+fn menu(
+    root: &Path,
+    path: &str,
+    folder: &Path,
+    address: SocketAddr,
+) -> Vec<String> {
+    let names = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = names.filter_map(|e| e.file_name().into_string().ok());
+    let lines = names.filter_map(|name| {
+        let path = format!("{path}/{name}");
+        let (_, (kind, _)) = look(root, &path).ok()?;
+        let (ip, port) = (address.ip(), address.port());
+        let fields = format!("{kind}{name}\t{kind}{path}\t{ip}\t{port}");
+        (!name.contains(['\t', '\r', '\n'])).then_some(fields)
+    });
+    let mut lines: Vec<String> = lines.collect();
+    lines.sort_by(|one, other| other.cmp(one));
+    lines
+}
+
+/// The lines of a text, with their dots.
+fn text(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let dot = |line: &str| if line.starts_with('.') { "." } else { "" };
+    text.lines().map(|line| format!("{}{line}", dot(line))).collect()
 }
 
 /// The real path, the type, and the bytes of a file.

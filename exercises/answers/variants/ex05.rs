@@ -92,6 +92,9 @@ fn listen(args: &Args) -> Result<(TcpListener, SocketAddr), Error> {
     if mistake("ex05_host_ignored") {
         "127.0.0.1".clone_into(&mut address.host);
     }
+    if mistake("ex05_everywhere") {
+        "0.0.0.0".clone_into(&mut address.host);
+    }
     if mistake("ex05_port_ignored") {
         address.port = 0;
     }

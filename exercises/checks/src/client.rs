@@ -68,11 +68,7 @@ impl Server<'_> {
         count: usize,
     ) -> Result<Vec<Client<'_>>, Finding> {
         self.trial.note(format!("{count} clients connect and are silent"));
-        let connect = |nth| {
-            let connected =
-                TcpStream::connect_timeout(&self.address, ANSWER_TIME);
-            self.unnoted(&format!("silent {nth}"), connected)
-        };
+        let connect = |nth| self.connect_unnoted(&format!("silent {nth}"));
         (1..=count).map(connect).collect()
     }
 
@@ -92,9 +88,7 @@ impl Server<'_> {
             "{count} clients break off (reset) as soon as they are connected"
         ));
         for nth in 1..=count {
-            if nth % AT_ONCE == 0 {
-                std::thread::sleep(MOMENT);
-            }
+            let_accept(nth);
             let client = TcpStream::connect_timeout(&self.address, ANSWER_TIME);
             match client {
                 Ok(connection) => harness::peer::reset(connection),
@@ -346,10 +340,13 @@ impl Client<'_> {
         }
     }
 
-    /// Waits until something has come, and leaves it unread.
-    pub(crate) fn wait_for_bytes(&self) -> bool {
-        let _ = self.connection.set_read_timeout(Some(ANSWER_TIME));
-        self.connection.peek(&mut [0]).is_ok()
+    /// Waits until something has come, at most up to `until`, and leaves it
+    /// unread.
+    pub(crate) fn first_byte(&self, until: Deadline) -> Option<u8> {
+        let mut byte = [0];
+        let _ = self.connection.set_read_timeout(Some(until.left()?));
+        let count = self.connection.peek(&mut byte).ok()?;
+        (count > 0).then_some(byte[0])
     }
 
     /// The next line, without its end; at most up to `until`.
@@ -402,6 +399,13 @@ impl Client<'_> {
                 return (std::mem::take(&mut self.heard), end);
             }
         }
+    }
+}
+
+/// Gives the server a moment when this is the last of a few who connect.
+pub(crate) fn let_accept(nth: usize) {
+    if nth.is_multiple_of(AT_ONCE) {
+        std::thread::sleep(MOMENT);
     }
 }
 

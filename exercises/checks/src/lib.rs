@@ -19,7 +19,6 @@ mod command_line;
 mod finding;
 mod free_port;
 mod gopher;
-mod gopher_world;
 mod ladder;
 mod memory;
 mod ports;

@@ -25,6 +25,11 @@ const ELSEWHERE_TIME: Duration = Duration::from_millis(500);
 /// Others may take a port that all know, at just that moment.
 const DEFAULT_TRIES: usize = 3;
 
+const NOT_UNDERSTOOD: &str = "the program does not understand this --host. \
+                              Perhaps it puts host and port together as \
+                              text: there an IPv6 address stands in brackets, \
+                              [::1]:0. The pair (host, port) needs none.";
+
 /// Starts the program twice at once: on a port that the system picks, and on
 /// one that we name. Somebody can connect to both.
 pub(crate) fn it_starts(trial: &Trial, args: &[&str]) -> Result<(), Finding> {
@@ -71,14 +76,35 @@ pub(crate) fn on_hosts(trial: &Trial, args: &[&str]) -> Result<(), Finding> {
     on_host(trial, args, Ipv4Addr::LOCALHOST.into())?;
     // Not every machine has both of these.
     let others = [Ipv6Addr::LOCALHOST.into(), IpAddr::from(OTHER_V4)];
-    let known = |host: &IpAddr| TcpListener::bind((*host, 0)).is_ok();
-    match others.into_iter().find(known) {
+    match others.into_iter().find(|host| is_ours(*host)) {
         Some(host) => on_host(trial, args, host),
         None => Ok(()),
     }
 }
 
+/// Whether this machine has this address: not every one has IPv6.
+pub(crate) fn is_ours(host: IpAddr) -> bool {
+    TcpListener::bind((host, 0)).is_ok()
+}
+
 fn on_host(trial: &Trial, args: &[&str], host: IpAddr) -> Result<(), Finding> {
+    started_at(trial, args, host)?.connect("C")?;
+    alone(|| started_at(trial, args, host))
+}
+
+/// Whoever is started so listens at one address alone.
+pub(crate) fn alone<'t>(
+    start: impl Fn() -> Result<Server<'t>, Finding>,
+) -> Result<(), Finding> {
+    // Another program may have the same port elsewhere by chance: not twice.
+    nowhere_else(&start()?).or_else(|_| nowhere_else(&start()?))
+}
+
+fn started_at<'t>(
+    trial: &'t Trial,
+    args: &[&str],
+    host: IpAddr,
+) -> Result<Server<'t>, Finding> {
     let name = host.to_string();
     trial.note(format!("started with --host {name} --port 0"));
     let args = [&["--host", &name, "--port", "0"], args].concat();
@@ -86,26 +112,19 @@ fn on_host(trial: &Trial, args: &[&str], host: IpAddr) -> Result<(), Finding> {
     let until = Deadline::after(START_TIME);
     let server = trial.await_listening(Arc::clone(&process), until);
     let server = server.map_err(|finding| {
-        if !process.has_ended_itself() {
-            return finding;
-        }
-        finding.meaning(
-            "the program does not understand this --host. Perhaps it puts \
-             host and port together as text: there an IPv6 address stands in \
-             brackets, [::1]:0. The pair (host, port) needs none.",
-        )
+        let ended = process.has_ended_itself();
+        if ended { finding.meaning(NOT_UNDERSTOOD) } else { finding }
     })?;
-    if server.address.ip() != host {
-        return Err(Finding::new(
-            format!("[LISTENING] {}", server.address),
-            format!("[LISTENING] {}", SocketAddr::new(host, 0))
-                .replace(":0", ":PORT"),
-            "the program listens on an address of its own choice. It is \
-             --host that says where.",
-        ));
+    if server.address.ip() == host {
+        return Ok(server);
     }
-    server.connect("C")?;
-    nowhere_else(&server)
+    Err(Finding::new(
+        format!("[LISTENING] {}", server.address),
+        format!("[LISTENING] {}", SocketAddr::new(host, 0))
+            .replace(":0", ":PORT"),
+        "the program listens on an address of its own choice. It is \
+         --host that says where.",
+    ))
 }
 
 /// A server that listens on 127.0.0.1, or on `::1`, cannot be reached at

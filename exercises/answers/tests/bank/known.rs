@@ -457,7 +457,8 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
         "a bad sender harms nobody",
         "trouble has ended it",
     ),
-    ("ex05_host_ignored", "it starts", "does not listen where --host says"),
+    ("ex05_everywhere", "it starts", "binds 0.0.0.0"),
+    ("ex05_host_ignored", "it starts", "It is --host that says where"),
     (
         "ex05_port_ignored",
         "it starts",
