@@ -475,6 +475,7 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
     ("ex05_five_fields", "the menu", "four fields"),
     ("ex05_host_fixed", "the menu", "HOST is the address alone"),
     ("ex05_letters_in_pieces", "the menu", "across the border of two"),
+    ("ex05_pieces_of_64k", "the menu", "across the border of two"),
     ("ex05_lists_all", "the menu", "neither a file nor a folder"),
     ("ex05_menu_has_a_name", "the menu", "answered with an error"),
     ("ex05_menu_line_feed", "the menu", "or ends with \\n alone"),
@@ -503,6 +504,8 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
     ("ex05_single_read", "texts", "It may come in pieces"),
     ("ex05_splits_lines", "texts", "ended at another character"),
     ("ex05_text_once", "texts", "kept from before"),
+    ("ex05_remembers_kind", "texts", "remembers that it was a text"),
+    ("ex05_last_return", "texts", "at the end of the file was taken"),
     (
         "ex05_dot_after_binary",
         "other files, byte for byte",

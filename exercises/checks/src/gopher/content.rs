@@ -20,7 +20,7 @@ pub(super) const NOTES: Known =
     ("notes.txt", "first\nsecond\n", "first\r\nsecond\r\n.\r\n");
 
 /// Other texts.
-pub(super) const TEXTS: [Known; 9] = [
+pub(super) const TEXTS: [Known; 10] = [
     (
         "dots.txt",
         ".\n.one\n..two\nno.dot\n",
@@ -39,6 +39,7 @@ pub(super) const TEXTS: [Known; 9] = [
         "a\rb\u{b}c\u{c}d\u{1c}e\u{85}f\u{2028}g\n",
         "a\rb\u{b}c\u{c}d\u{1c}e\u{85}f\u{2028}g\r\n.\r\n",
     ),
+    ("return.txt", "a\nb\r", "a\r\nb\r\r\n.\r\n"),
     ("mark.txt", "\u{feff}one\n", "\u{feff}one\r\n.\r\n"),
     ("words.bin", "no picture\n", "no picture\r\n.\r\n"),
     ("remarks", "no ending\n", "no ending\r\n.\r\n"),
@@ -70,13 +71,14 @@ fn blob() -> Vec<u8> {
     bytes
 }
 
-/// A long text: wherever it is cut, it is in a letter, at a dot, or at a
-/// line's end, in one copy or another.
+/// A long text. Its first 72 KiB are letters of three bytes: wherever it is cut
+/// there at a power of two, or of ten, it is in a letter. Behind them it is in
+/// a letter, at a dot, or at a line's end, in one copy or another.
 pub(super) fn long_text() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         let dots = ".".repeat(20 * 1024) + "\n";
-        let letters = "\u{20ac}".repeat(20 * 1024) + "\n";
-        let mut text = format!("x{letters}{dots}");
+        let letters = "\u{20ac}".repeat(24 * 1024) + "\n";
+        let mut text = letters + &dots;
         while text.len() < LONG {
             text += ".\n\r\n..\u{fc}\n\u{1f600}\r\nplain\n";
         }
