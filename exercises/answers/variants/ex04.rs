@@ -496,6 +496,9 @@ fn cut_off(message: &[u8]) -> io::Result<Vec<u8>> {
     if mistake("ex04_cut_ends_server") {
         process::exit(1);
     }
+    if mistake("ex04_cut_ends_loop") {
+        STOPPED.store(true, Ordering::SeqCst);
+    }
     if mistake("ex04_keeps_cut") {
         eprintln!("[ERROR] a message is cut off");
         loop {

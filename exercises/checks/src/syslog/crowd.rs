@@ -97,7 +97,7 @@ fn drip(logger: &Logger<'_>, a: &mut Client<'_>) -> Result<(), Finding> {
 /// All who were silent speak, the last one first.
 fn wake(logger: &Logger<'_>, silent: &mut [Client<'_>]) -> Result<(), Finding> {
     logger.server.trial.note("after that, each of them says the rest");
-    let means = "16 octets were announced, and fewer have come so far.";
+    let means = "a message was printed of which not all has come so far.";
     for late in silent.iter() {
         logger.nothing_of(late.address, means)?;
     }
@@ -141,7 +141,7 @@ fn talk_together(
     for client in clients.iter_mut().take(TALKERS) {
         for _ in 0..TIMES {
             let line = logger.prints(client, &["together"], means)?;
-            // The sign behind "<13" may be escaped.
+            // Without "<13>", whose signs may be escaped.
             if !line.contains(&text[4..]) {
                 let expected = format!("the text {text:?}");
                 return Err(Finding::new(format!("{line:?}"), expected, means));

@@ -10,7 +10,7 @@ use crate::trial::Trial;
 
 /// A message of good senders. Bad ones send it, too, before they are bad: so
 /// what a program prints of it is no report.
-pub(super) const WHOLE: &str = "<13>whole-one";
+const WHOLE: &str = "<13>whole-one";
 
 /// What comes behind a whole frame before the stream ends, and where that is.
 const ENDS: [(&str, &str); 3] = [
@@ -132,9 +132,11 @@ fn lost(logger: &Logger<'_>, finding: Finding) -> Finding {
     if logger.has_ended() { harm(logger, finding) } else { finding }
 }
 
-/// Connections that break inside a frame or before it, a flood, and a sender
-/// who says no more in the middle of a frame, and stays.
+/// Connections that end or break inside a frame, or before it, a flood, and a
+/// sender who says no more in the middle of a frame, and stays.
 fn misbehave<'l>(logger: &'l Logger<'_>) -> Result<Client<'l>, Finding> {
+    let mut cut = cut_off(logger, "40 <13>cut-off")?;
+    let _ = cut.hear_out(Deadline::after(LISTEN_TIME));
     let mut torn = Vec::new();
     for _ in 0..10 {
         let mut bad = logger.connect("a bad sender")?;
