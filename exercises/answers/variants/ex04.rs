@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
-use answers::{chatter, mistake, oddity};
+use answers::{chatter, mistake, oddity, started_as};
 use clap::Parser;
 use first_socket::errors::{self, Error};
 use first_socket::flags::Address;
@@ -161,15 +161,24 @@ fn serve(stream: &TcpStream, peer: SocketAddr, limit: u64) {
         Ok(own) if mistake("ex04_own_address") => own,
         _ => peer,
     };
+    if oddity("ex04_tells_all") {
+        println!("[CAME] {peer}");
+    }
     let ended = receive(stream, shown, limit);
     if oddity("ex04_closes_late") {
         thread::sleep(Duration::from_secs(4));
+    }
+    if reports_by_digit() {
+        println!("[WENT] {peer} with code {}", u8::from(ended.is_err()));
     }
     match ended {
         Ok(()) if mistake("ex04_end_ends_server") => process::exit(0),
         Ok(()) if closes_newest() => close_newest(),
         Ok(()) => {}
         Err(error) => report(stream, peer, &error),
+    }
+    if started_as("ex04_tells_all") {
+        println!("[WENT] {peer}");
     }
 }
 
@@ -185,7 +194,7 @@ fn report(mut stream: &TcpStream, peer: SocketAddr, error: &io::Error) {
     if mistake("ex04_tells_why") {
         let _ = writeln!(stream, "ERROR {error}");
     }
-    if mistake("ex04_silent_refusal") {
+    if mistake("ex04_silent_refusal") || reports_by_digit() {
         return;
     }
     if oddity("ex04_bytewise") {
@@ -227,7 +236,8 @@ fn receive(stream: &TcpStream, peer: SocketAddr, limit: u64) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout());
     let mut count = 0;
     while let Some(length) = next_length(stream, &mut input, limit)? {
-        let message = read_message(&mut input, length)?;
+        let read = || read_message(&mut input, length);
+        let message = hurried(stream, hurries_message(), read)?;
         if mistake("ex04_one_read_one_frame") {
             // What this one has read ahead is lost.
             input = Box::new(BufReader::new(stream));
@@ -235,13 +245,13 @@ fn receive(stream: &TcpStream, peer: SocketAddr, limit: u64) -> io::Result<()> {
         if mistake("ex04_waits_for_next") && input.fill_buf()?.is_empty() {
             return Ok(());
         }
-        if oddity("ex04_late") {
-            thread::sleep(Duration::from_millis(250));
-        }
         if mistake("ex04_thread_for_each") {
             print_in_a_thread(peer, message, count);
         } else {
             print(&mut out, stream, peer, message)?;
+        }
+        if mistake("ex04_line_feed_between") {
+            pass_line_feed(&mut input)?;
         }
         count += 1;
         if count == 256 && mistake("ex04_256_frames")
@@ -251,6 +261,28 @@ fn receive(stream: &TcpStream, peer: SocketAddr, limit: u64) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn pass_line_feed(input: &mut impl BufRead) -> io::Result<()> {
+    if input.fill_buf()?.starts_with(b"\n") {
+        input.consume(1);
+    }
+    Ok(())
+}
+
+/// Reads; who hurries waits two seconds for the next bytes.
+fn hurried<T>(
+    stream: &TcpStream,
+    hurry: bool,
+    read: impl FnOnce() -> io::Result<T>,
+) -> io::Result<T> {
+    if !hurry {
+        return read();
+    }
+    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    let read = read();
+    stream.set_read_timeout(None)?;
+    read
 }
 
 /// Every other message is a little later.
@@ -269,6 +301,9 @@ fn print(
     peer: SocketAddr,
     message: Vec<u8>,
 ) -> io::Result<()> {
+    if started_as("ex04_late") {
+        thread::sleep(Duration::from_millis(250));
+    }
     let line = line(peer, message);
     if oddity("ex04_bytewise") {
         print_bytewise(&line);
@@ -305,7 +340,10 @@ fn next_length(
         input.read_until(b'\n', &mut text)?;
         io::stdout().write_all(&line(stream.peer_addr()?, text))?;
     }
-    let length = match read_length(input, limit) {
+    // A frame has begun.
+    input.fill_buf()?;
+    let hurry = mistake("ex04_hurries_length");
+    let length = match hurried(stream, hurry, || read_length(input, limit)) {
         // Perhaps the next frame begins behind it.
         Err(error) if mistake("ex04_looks_on") => {
             eprintln!("[ERROR] {error}");
@@ -313,6 +351,15 @@ fn next_length(
         }
         length => length?,
     };
+    if mistake("ex04_end_behind_space") && input.fill_buf()?.is_empty() {
+        return Ok(None);
+    }
+    if mistake("ex04_hurries_space") {
+        hurried(stream, true, || input.fill_buf().map(drop))?;
+    }
+    if hurries_message() {
+        input.fill_buf()?;
+    }
     let white = |byte: &u8| byte.is_ascii_whitespace();
     if mistake("ex04_skips_spaces") {
         while input.fill_buf()?.first().is_some_and(white) {
@@ -449,6 +496,9 @@ fn cut_off(message: &[u8]) -> io::Result<Vec<u8>> {
     if mistake("ex04_cut_ends_server") {
         process::exit(1);
     }
+    if mistake("ex04_cut_ends_loop") {
+        STOPPED.store(true, Ordering::SeqCst);
+    }
     if mistake("ex04_keeps_cut") {
         eprintln!("[ERROR] a message is cut off");
         loop {
@@ -524,6 +574,12 @@ fn change(message: &mut Vec<u8>) {
 fn line(peer: SocketAddr, mut message: Vec<u8>) -> Vec<u8> {
     change(&mut message);
     let mut text = message.escape_ascii().to_string().into_bytes();
+    if oddity("ex04_percent") {
+        text = percent(&message).into_bytes();
+    }
+    if mistake("ex04_ascii_controls_alone") {
+        text = ascii_controls_alone(&message).into_bytes();
+    }
     if mistake("ex04_prints_raw") {
         text = message;
     } else if mistake("ex04_escapes_line_feeds_alone") {
@@ -531,6 +587,24 @@ fn line(peer: SocketAddr, mut message: Vec<u8>) -> Vec<u8> {
         text = raw.replace('\n', "\\n").into_bytes();
     }
     [head(peer).as_bytes(), &text, b"\n"].concat()
+}
+
+/// Escapes all but ASCII letters, digits, hyphens and spaces.
+fn percent(message: &[u8]) -> String {
+    let escape = |byte: &u8| match byte {
+        b'-' | b' ' => char::from(*byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    message.iter().map(escape).collect()
+}
+
+fn ascii_controls_alone(message: &[u8]) -> String {
+    let escape = |c: char| match c {
+        _ if c.is_ascii_control() => c.escape_default().to_string(),
+        _ => c.to_string(),
+    };
+    String::from_utf8_lossy(message).chars().map(escape).collect()
 }
 
 fn head(peer: SocketAddr) -> String {
@@ -560,6 +634,15 @@ fn print_bytewise(line: &[u8]) {
     for byte in line {
         let _ = out.write_all(&[*byte]).and_then(|()| out.flush());
     }
+}
+
+/// Says of each end the same, but for a digit.
+fn reports_by_digit() -> bool {
+    mistake("ex04_reports_by_digit")
+}
+
+fn hurries_message() -> bool {
+    mistake("ex04_hurries_message")
 }
 
 fn closes_newest() -> bool {

@@ -1,6 +1,7 @@
 //! ex04: syslog over TCP with octet counting, RFC 6587, section 3.4.1.
 
 mod crowd;
+mod endings;
 mod lengths;
 mod printed;
 
@@ -10,12 +11,12 @@ use std::time::Duration;
 
 use harness::Deadline;
 
-use crate::client::{BROKEN, Client, ReadEnd};
+use crate::client::Client;
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start;
 use crate::trial::Trial;
-use printed::{Logger, Usual, soon, start};
+use printed::{Logger, start};
 
 /// A log server.
 pub static SYSLOG: Exercise = Exercise {
@@ -30,7 +31,10 @@ pub static SYSLOG: Exercise = Exercise {
         Rung { name: "octets, not characters", try_it: octets },
         Rung { name: "many at once", try_it: crowd::many_at_once },
         Rung { name: "bad lengths", try_it: lengths::bad_lengths },
-        Rung { name: "a bad sender harms nobody", try_it: bad_senders },
+        Rung {
+            name: "a bad sender harms nobody",
+            try_it: endings::bad_senders,
+        },
     ],
 };
 
@@ -338,125 +342,26 @@ fn as_it_is(logger: &Logger<'_>, a: &mut Client<'_>) -> Result<(), Finding> {
     logger.prints(a, &["next-four"], means).map(drop)
 }
 
+/// All 65 control characters of Unicode, but the line feed: that was tried.
 fn controls(logger: &Logger<'_>, a: &mut Client<'_>) -> Result<(), Finding> {
-    a.send(frame(b"<13>ctl-a\r\x00\x1b[31m\x07ctl-b"))?;
+    let ascii = ('\0'..='\u{1f}').filter(|c| *c != '\n');
+    let all: String = ascii.chain('\u{7f}'..='\u{9f}').collect();
+    a.send(frame(format!("<13>ctl-a {all} ctl-b")))?;
     let means = "a message has control characters in it. They end nothing: \
                  escape them, and go on.";
     let text = logger.prints(a, &["ctl-a", "ctl-b"], means)?;
-    if !text.contains(['\r', '\0', '\u{1b}', '\u{7}']) {
-        return Ok(());
-    }
-    let means = "control characters of the message were printed as they are: \
-                 with them a sender plays with the terminal of whoever reads \
-                 the log. Escape them.";
-    let came = format!("on stdout: {}", quoted(text.as_bytes()));
-    Err(Finding::new(came, "the text without control characters", means))
-}
-
-fn bad_senders(trial: &Trial) -> Result<(), Finding> {
-    // Three times it waits for the end of a connection.
-    trial.grant(TALK_TIME);
-    let logger = start(trial, &[])?;
-    let mut good = logger.connect("a good sender")?;
-    let mut usual = leave_between_frames(&logger)
-        .map_err(|finding| harm(&logger, finding))?;
-    for (bytes, what) in [
-        ("40 <13>cut-off-before", "the end inside a message"),
-        ("12", "the end inside a length"),
-    ] {
-        cut_off(&logger, bytes, what, &mut usual)?;
-    }
-    let _half = misbehave(&logger).map_err(|finding| harm(&logger, finding))?;
-
-    good.send(frame("<13>good-old"))
-        .map_err(|finding| harm(&logger, finding))?;
-    let means = "a sender who was connected all the time is no longer heard.";
-    logger
-        .prints(&mut good, &["good-old"], means)
-        .map_err(|finding| harm(&logger, finding))?;
-    crowd::deliver(&logger, "a newcomer", "<13>good-new")
-        .map_err(|finding| harm(&logger, finding))
-}
-
-/// What went wrong when others had misbehaved.
-fn harm(logger: &Logger<'_>, finding: Finding) -> Finding {
-    finding.harm(if logger.has_ended() {
-        "the program has ended, and a server never does: one sender's \
-             trouble has ended it. Its own words are below."
+    let raw: String = text.chars().filter(|c| c.is_control()).collect();
+    let Some(first) = raw.chars().next() else { return Ok(()) };
+    let means = if first < '\u{80}' {
+        "control characters of the message were printed as they are: with \
+         them a sender plays with the terminal of whoever reads the log. \
+         Escape them."
     } else {
-        "the program still runs. Perhaps one sender's trouble has ended \
-             its loop, or a thread that others need; or it waits for \
-             somebody who says nothing more."
-    })
-}
-
-/// A sender may go between two frames; returns what is printed then.
-fn leave_between_frames(logger: &Logger<'_>) -> Result<Usual, Finding> {
-    let mut d = logger.connect("a sender who leaves")?;
-    d.send(frame("<13>good-bye"))?;
-    let means = "a whole message came, and was not printed.";
-    logger.prints(&mut d, &["good-bye"], means)?;
-    d.end();
-    no_answer(&mut d)?;
-    // What is said about it may come a little later.
-    logger.hear_until(Deadline::after(3 * PAUSE));
-    Ok(logger.usual())
-}
-
-/// A frame without its end, and the end of the stream.
-fn cut_off(
-    logger: &Logger<'_>,
-    bytes: &str,
-    what: &str,
-    usual: &mut Usual,
-) -> Result<(), Finding> {
-    logger.only_later(usual);
-    let mut cut = logger.connect("a sender who is cut off")?;
-    let whole = frame("<13>whole-one");
-    cut.send([&whole[..], bytes.as_bytes()].concat())?;
-    let means = "a whole message came, and a part of the next. The whole one \
-                 is printed.";
-    logger.prints(&mut cut, &["whole-one"], means)?;
-    cut.end();
-    let (answer, end) = cut.hear_out(soon());
-    silent(&cut, &answer)?;
-    if end == ReadEnd::Silence {
-        return Err(Finding::new(
-            format!("to {}: {end}", cut.name()),
-            "the end of the connection: nothing more can come",
-            "the stream has ended inside a frame, and the connection is \
-             kept. Perhaps the end was passed over: read returns 0 again and \
-             again.",
-        ));
-    }
-    let means = "a message whose end never came was printed as if it were \
-                 whole.";
-    logger.nothing_of(cut.address, means)?;
-    logger.reports(usual, what).map_err(|finding| lost(logger, finding))
-}
-
-/// A program that has ended reports nothing.
-fn lost(logger: &Logger<'_>, finding: Finding) -> Finding {
-    if logger.has_ended() { harm(logger, finding) } else { finding }
-}
-
-/// Connections that break inside a frame or before it, a flood, and a sender
-/// who says no more in the middle of a frame, and stays.
-fn misbehave<'l>(logger: &'l Logger<'_>) -> Result<Client<'l>, Finding> {
-    let mut torn = Vec::new();
-    for _ in 0..10 {
-        let mut bad = logger.connect("a bad sender")?;
-        bad.send("40 <13>broken-off")?;
-        torn.push(bad.address);
-        bad.reset();
-    }
-    logger.server.broken_clients(BROKEN)?;
-    logger.connect("a flooder")?.flood(1024 * 1024);
-    let mut half = logger.connect("a sender who stays silent")?;
-    // It may be refused until the server has seen the others out.
-    let _ = half.send("40 <13>half");
-    let means = "a message whose end never came was printed as if it were \
-                 whole.";
-    torn.iter().try_for_each(|bad| logger.nothing_of(*bad, means))?;
-    Ok(half)
+        "control characters from U+0080 to U+009F were printed as they are; \
+         to some terminals U+009B is what ESC [ is. Perhaps the program asks \
+         is_ascii_control, which knows those of ASCII alone: is_control \
+         knows all."
+    };
+    let came = format!("on stdout, as it is: {}", first.escape_unicode());
+    Err(Finding::new(came, "the text without control characters", means))
 }

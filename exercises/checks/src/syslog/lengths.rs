@@ -4,8 +4,9 @@ use std::fs;
 
 use harness::Deadline;
 
+use super::endings::leave_between_frames;
 use super::printed::{Logger, Usual, soon, start};
-use super::{TALK_TIME, frame, leave_between_frames, silent};
+use super::{TALK_TIME, frame, silent};
 use crate::client::{Client, ReadEnd};
 use crate::finding::{Finding, quoted};
 use crate::trial::Trial;
@@ -59,6 +60,11 @@ const WRAPPED: &str = "the number does not fit into 64 bits, or 32. Perhaps \
 const TRIMMED: &str = "perhaps the length was trimmed, or split at any white \
                        space: it is digits and one space.";
 
+const BEHIND: &str = "white space came between two frames, and was no error. \
+                      Perhaps it is skipped, or a line feed is taken for a \
+                      message's end: the next length begins directly behind \
+                      the message.";
+
 const LINES: &str = "perhaps a frame without a length was taken up to its \
                      line feed: that is the other framing, of section 3.4.2.";
 
@@ -68,7 +74,7 @@ const LETTERS: &str = "a length is made of the digits 0 to 9. Other programs \
 
 const OVER_SMALL: Bad = bad("41 ", OWN_LIMIT, OWN_LIMIT);
 
-const BAD: [Bad; 16] = [
+const BAD: [Bad; 18] = [
     bad("abc <13>bad", NO_NUMBER, NO_NUMBER),
     bad("+7 <13>bad", PARSED, PARSED),
     bad("-7 <13>bad", NO_NUMBER, NO_NUMBER),
@@ -76,6 +82,8 @@ const BAD: [Bad; 16] = [
     bad("x", SPACE, NO_NUMBER),
     bad(" 7 <13>bad", TRIMMED, TRIMMED),
     bad("\n7 <13>bad", TRIMMED, TRIMMED),
+    bad("\r\n7 <13>bad", TRIMMED, TRIMMED),
+    bad("\t7 <13>bad", TRIMMED, TRIMMED),
     bad("7\t<13>bad", TRIMMED, TRIMMED),
     bad("1_2 <13>bad-12345", LETTERS, LETTERS),
     bad("\u{667} <13>bad", LETTERS, LETTERS),
@@ -87,6 +95,14 @@ const BAD: [Bad; 16] = [
     bad("18446744073709551623 <13>bad", WRAPPED, WRAPPED),
     // Last, for other mistakes have this effect, too.
     bad("8193", SPACE, OVER),
+];
+
+/// White space behind a whole frame.
+const BETWEEN: [Bad; 4] = [
+    bad("13 <13>whole-one\n7 <13>bad", BEHIND, BEHIND),
+    bad("13 <13>whole-one\r\n7 <13>bad", BEHIND, BEHIND),
+    bad("13 <13>whole-one 7 <13>bad", BEHIND, BEHIND),
+    bad("13 <13>whole-one\t7 <13>bad", BEHIND, BEHIND),
 ];
 
 const fn bad(
@@ -196,10 +212,21 @@ fn sender<'l>(
 
 fn all_bad(logger: &Logger<'_>) -> Result<(), Finding> {
     let trial = logger.server.trial;
-    trial.note(format!("{} senders, each with a bad length", BAD.len()));
-    let clients: Result<Vec<_>, _> =
-        BAD.iter().map(|bad| sender(logger, bad.bytes)).collect();
-    for (client, bad) in clients?.iter_mut().zip(&BAD) {
+    let all = BAD.len() + BETWEEN.len();
+    trial.note(format!("{all} senders, each with a bad length"));
+    let senders = |bad: &[Bad]| {
+        let clients = bad.iter().map(|bad| sender(logger, bad.bytes));
+        clients.collect::<Result<Vec<_>, _>>()
+    };
+    let mut between = senders(&BETWEEN)?;
+    let mut clients = senders(&BAD)?;
+    for (client, bad) in clients.iter_mut().zip(&BAD) {
+        judge(logger, client, bad)?;
+    }
+    let means = "a whole message came, and white space behind it. The message \
+                 is printed.";
+    for (client, bad) in between.iter_mut().zip(&BETWEEN) {
+        logger.prints(client, &["whole-one"], means)?;
         judge(logger, client, bad)?;
     }
     Ok(())

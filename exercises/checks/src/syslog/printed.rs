@@ -321,13 +321,8 @@ impl Logger<'_> {
         Usual { kinds, count: others.len() }
     }
 
-    /// From now on only further lines count.
-    pub(super) fn only_later(&self, usual: &mut Usual) {
-        self.catch_up();
-        usual.count = self.others.borrow().len();
-    }
-
-    /// Waits for a report: a line of another kind than the usual ones.
+    /// Waits for a report: a line that differs in more than its digits from
+    /// the usual ones.
     pub(super) fn reports(
         &self,
         usual: &Usual,
@@ -349,13 +344,18 @@ impl Logger<'_> {
         let came = if last.is_empty() {
             "no line about it on stdout or stderr".to_owned()
         } else {
-            format!("only usual lines, as:\n{}", last.join("\n"))
+            let last = last.join("\n");
+            format!(
+                "only lines that differ from earlier ones, when nothing had \
+                 gone wrong, in nothing but their digits, as:\n{last}"
+            )
         };
         Finding::new(
             format!("{came}\n(and no more in {ANSWER_TIME:?})"),
             format!("a line on stdout or stderr that reports {what}"),
-            "the error was passed over in silence: perhaps by let _ =, ok() \
-             or an empty arm. Whoever reads the log must learn of it.",
+            "perhaps the error was passed over in silence, by let _ =, ok() \
+             or an empty arm; or an end inside a frame was taken for one \
+             between two. Whoever reads the log must learn of it.",
         )
     }
 }
@@ -370,9 +370,8 @@ pub(super) struct Usual {
 impl Usual {
     /// Whether one of the later lines is unlike the usual ones.
     fn is_news(&self, lines: &[(Stream, String)]) -> bool {
-        lines[self.count..].iter().map(|(_, line)| kind(line)).any(|kind| {
-            kind.to_lowercase().contains("error") || !self.kinds.contains(&kind)
-        })
+        let later = lines[self.count..].iter();
+        later.map(|(_, line)| kind(line)).any(|it| !self.kinds.contains(&it))
     }
 }
 
