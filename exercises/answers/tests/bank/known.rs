@@ -528,8 +528,12 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
     ("ex05_single_read", "texts", "It may come in pieces"),
     ("ex05_splits_lines", "texts", "ended at another character"),
     ("ex05_text_once", "texts", "kept from before"),
-    ("ex05_remembers_kind", "texts", "remembers that it was a text"),
     ("ex05_last_return", "texts", "at the end of the file was taken"),
+    (
+        "ex05_remembers_kind",
+        "other files, byte for byte",
+        "remembers that it was a text",
+    ),
     (
         "ex05_dot_after_binary",
         "other files, byte for byte",

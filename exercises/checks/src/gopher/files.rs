@@ -1,9 +1,9 @@
 //! The rung "other files, byte for byte".
 
-use crate::finding::Finding;
+use crate::finding::{Finding, quoted};
 use crate::trial::{Server, Trial};
 
-use super::content::{large, others};
+use super::content::{NOTES, large, others};
 use super::items::{Item, fetch_menu, find, items};
 use super::texts::difference;
 use super::world::World;
@@ -22,7 +22,28 @@ pub(super) fn binaries(trial: &Trial) -> Result<(), Finding> {
         compare_bytes(name, content, &came)?;
     }
     let came = fetch(&server, "A", selector("large.bin")?)?;
-    compare_bytes("large.bin", large(), &came)
+    compare_bytes("large.bin", large(), &came)?;
+    no_text_any_more(&world, &server)
+}
+
+/// A text that was written anew, and is none now, is sent as it is.
+fn no_text_any_more(world: &World, server: &Server<'_>) -> Result<(), Finding> {
+    const BYTES: &[u8] = b"one\n\xff\0\n";
+    let (name, ..) = NOTES;
+    world.write(name, BYTES)?;
+    server.trial.note(format!("{name} has been written anew, and is no text"));
+    // Its selector may be another, too.
+    let item = find(&fetch_menu(server, "")?, name)?;
+    let came = fetch(server, "A", &item.selector)?;
+    if item.kind == '9' && came == BYTES {
+        return Ok(());
+    }
+    Err(Finding::new(
+        format!("type {} for {name}, and {}", item.kind, quoted(&came)),
+        format!("type 9, and {}", quoted(BYTES)),
+        "perhaps the program remembers that it was a text. The folder may \
+         change: an answer shows what is there when it is asked for.",
+    ))
 }
 
 /// The selector of the large file, which stands in a folder of its own.

@@ -85,7 +85,8 @@ fn type_words(name: &str) -> &'static str {
         }
         "long.txt" => {
             "it is UTF-8 from its begin to its end. Perhaps it was judged in \
-             pieces: a letter may lie across the border of two."
+             pieces, or only its first one: a letter may lie across the border \
+             of two."
         }
         "cut.txt" => {
             "its last bytes begin a letter that never ends: that is not UTF-8."

@@ -44,28 +44,7 @@ fn text_of_today(
     let means = "perhaps the answer was kept from before. The folder may \
                  change: an answer shows what is there when it is asked for.";
     compare_text(name, content, &came, expected)
-        .map_err(|finding| finding.meaning(means))?;
-    no_text_any_more(world, server)
-}
-
-/// A text that was written anew, and is none now, is sent as it is.
-fn no_text_any_more(world: &World, server: &Server<'_>) -> Result<(), Finding> {
-    const BYTES: &[u8] = b"one\n\xff\0\n";
-    let (name, ..) = NOTES;
-    world.write(name, BYTES)?;
-    server.trial.note(format!("{name} has been written anew, and is no text"));
-    // Its selector may be another, too.
-    let item = find(&fetch_menu(server, "")?, name)?;
-    let came = fetch(server, "A", &item.selector)?;
-    if item.kind == '9' && came == BYTES {
-        return Ok(());
-    }
-    Err(Finding::new(
-        format!("type {} for {name}, and {}", item.kind, quoted(&came)),
-        format!("type 9, and {}", quoted(BYTES)),
-        "perhaps the program remembers that it was a text. The folder may \
-         change: an answer shows what is there when it is asked for.",
-    ))
+        .map_err(|finding| finding.meaning(means))
 }
 
 /// A selector in pieces is answered like one in one piece.
