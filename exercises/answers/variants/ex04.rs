@@ -270,7 +270,7 @@ fn pass_line_feed(input: &mut impl BufRead) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads; who hurries waits two seconds for the next bytes.
+/// Reads; who hurries waits less than three seconds for the next bytes.
 fn hurried<T>(
     stream: &TcpStream,
     hurry: bool,
@@ -279,7 +279,7 @@ fn hurried<T>(
     if !hurry {
         return read();
     }
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    stream.set_read_timeout(Some(Duration::from_millis(2700)))?;
     let read = read();
     stream.set_read_timeout(None)?;
     read

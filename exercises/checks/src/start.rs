@@ -74,17 +74,13 @@ fn wants_it_too(finding: Finding, one: &Server<'_>) -> Finding {
 /// Starts the program where `--host` says: it listens there, and nowhere else.
 pub(crate) fn on_hosts(trial: &Trial, args: &[&str]) -> Result<(), Finding> {
     on_host(trial, args, Ipv4Addr::LOCALHOST.into())?;
-    // Not every machine has both of these.
-    let others = [Ipv6Addr::LOCALHOST.into(), IpAddr::from(OTHER_V4)];
-    match others.into_iter().find(|host| is_ours(*host)) {
-        Some(host) => on_host(trial, args, host),
-        None => Ok(()),
-    }
+    other_host().map_or(Ok(()), |host| on_host(trial, args, host))
 }
 
-/// Whether this machine has this address: not every one has IPv6.
-pub(crate) fn is_ours(host: IpAddr) -> bool {
-    TcpListener::bind((host, 0)).is_ok()
+/// An address of this machine that is not 127.0.0.1: not every one has IPv6.
+pub(crate) fn other_host() -> Option<IpAddr> {
+    let others = [Ipv6Addr::LOCALHOST.into(), IpAddr::from(OTHER_V4)];
+    others.into_iter().find(|host| TcpListener::bind((*host, 0)).is_ok())
 }
 
 fn on_host(trial: &Trial, args: &[&str], host: IpAddr) -> Result<(), Finding> {

@@ -637,6 +637,9 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
     ("ex05_selector_unwrap", "a bad client harms nobody", "asks for nonsense"),
 ];
 
+/// Those that do nothing wrong on a machine without IPv6.
+pub(crate) const NEED_IPV6: [&str; 2] = ["ex01_ipv6_look", "ex03_no_brackets"];
+
 /// The odd answers that are no program of their own.
 pub(crate) const ODD: &[&str] = &[
     "ex01_accepts",

@@ -14,6 +14,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
+use std::net::{Ipv6Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Builder};
@@ -25,7 +26,7 @@ use tempfile::TempDir;
 mod demands;
 mod known;
 
-use known::{ODD, WRONG};
+use known::{NEED_IPV6, ODD, WRONG};
 
 /// How many answers that climb are judged at the same time: they are busy.
 const CLIMBERS: usize = 5;
@@ -173,7 +174,11 @@ fn odd_but_right_answers_climb_every_rung() {
 
 #[test]
 fn a_wrong_answer_falls_on_its_rung_and_for_its_mistake() {
-    let names: Vec<_> = WRONG.iter().map(|(name, ..)| *name).collect();
+    let mut names: Vec<_> = WRONG.iter().map(|(name, ..)| *name).collect();
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        eprintln!("Not judged, for want of IPv6: {NEED_IPV6:?}");
+        names.retain(|name| !NEED_IPV6.contains(name));
+    }
     let (_folder, answers) = started_as(&names);
 
     let complaints = judge_all(answers, FALLERS, |name, outcome| {

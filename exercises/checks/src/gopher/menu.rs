@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::Ipv6Addr;
 
 use crate::finding::Finding;
-use crate::start::is_ours;
+use crate::start::other_host;
 use crate::trial::{Server, Trial};
 
 use super::content::NOTES;
@@ -31,9 +30,8 @@ pub(super) fn menu(trial: &Trial) -> Result<(), Finding> {
     shows_all(&world, &server, &items)?;
     shows_no_more(&world, &items)?;
     menu_of_today(&world, &server)?;
-    let ipv6 = Ipv6Addr::LOCALHOST.into();
-    if is_ours(ipv6) {
-        let server = world.start_at(trial, ipv6)?;
+    if let Some(other) = other_host() {
+        let server = world.start_at(trial, other)?;
         let item = find(&fetch_menu(&server, "")?, NOTES.0)?;
         leads_here(&item, &server)?;
     }
