@@ -154,17 +154,25 @@ fn text(number: usize, nth: usize, length: usize) -> String {
     format!("{text:=<length$}")
 }
 
-/// Whether this is a part of such a line, or a part with something behind it.
-fn is_cut(line: &[u8], length: usize) -> bool {
-    let line = String::from_utf8_lossy(line);
-    let Some(at) = line.find(SAID) else { return false };
-    let said = &line[at..];
+/// Whether this line was cut, or begins with a part of one that was. `head` is
+/// what stands before such a text, and before it was seen, nothing.
+fn is_cut(line: &[u8], head: &mut Vec<u8>) -> bool {
+    let begun = [head.as_slice(), SAID.as_bytes()].concat();
+    let begins_again = |end| line.starts_with(&[&begun[..end], head].concat());
+    if !head.is_empty() && (1..begun.len()).any(begins_again) {
+        return true;
+    }
+    let text_of_it = String::from_utf8_lossy(line);
+    let Some((before, said)) = text_of_it.split_once(SAID) else {
+        return false;
+    };
+    before.as_bytes().clone_into(head);
     let mut numbers = said.split(' ').map(str::parse);
-    let (nth, number) = (numbers.nth(3), numbers.nth(2));
+    let (nth, number) = (numbers.next(), numbers.nth(2));
     let (Some(Ok(nth)), Some(Ok(number))) = (nth, number) else {
         return true;
     };
-    said != text(number, nth, length)
+    text(number, nth, SHORT_LINE) != format!("{SAID}{said}")
 }
 
 /// A says a batch of lines, and B hears it.
@@ -228,9 +236,10 @@ fn is_here(
     let until = Deadline::after(CATCH_UP_TIME);
     let mut silence = Deadline::after(WAKE_UP_TIME);
     a.send(format!("{question}\n"))?;
+    let mut head = Vec::new();
     loop {
         match client.line(soon_again().min(silence)) {
-            Ok(line) if is_cut(&line, SHORT_LINE) => {
+            Ok(line) if is_cut(&line, &mut head) => {
                 return Err(cut(client, &line));
             }
             Ok(line) if kind(&line, a, &question) == Line::Message => {
