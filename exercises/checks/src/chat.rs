@@ -425,9 +425,9 @@ fn odd_lines(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
 fn two_returns(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
     const ONE: &str = "one return";
     const TWO: &str = "two returns";
-    const MEANS: &str = "two \\r stood before the \\n, and only the last one is \
-                         no part of the line. Perhaps all were taken off, or \
-                         none was.";
+    const MEANS: &str = "two \\r stood before the \\n, and only the last one \
+                         is no part of the line. Perhaps all were taken off, \
+                         or none was.";
     let one = comes_as(a, b, ONE, "\r\n")?;
     let end = if one.ends_with(b"\r") { "\r\n" } else { "\n" };
     let mut two = comes_as(a, b, TWO, "\r\r\n")?;

@@ -277,7 +277,9 @@ fn gone<'t>(
         let mut missing = all.clone();
         if let Err(end) = hears_of(listener, &mut missing, soon()) {
             let means = "many left at the same time, every second one by a \
-                         reset, and not all of that was told.";
+                         reset, and not all of that was told. Perhaps a write \
+                         to one who was gone has failed, and ended a thread, \
+                         or spoilt a lock.";
             return Err(not_told(listener, &missing, "left", end, means));
         }
     }
