@@ -33,13 +33,14 @@ const PASSING_TIME: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The rung may take so much longer than others: each of its steps is slow.
-const MORE_TIME: Duration = Duration::from_secs(15);
+const MORE_TIME: Duration = Duration::from_secs(20);
 
 /// How long nothing may come for somebody who reads again: the kernel asks
 /// less and less often whether there is room (RFC 9293, section 3.8.6.1).
 const WAKE_UP_TIME: Duration = Duration::from_secs(10);
 
-/// For so long somebody reads what was missed.
+/// For so long all of them read what was missed, at most: a server may
+/// send each byte alone.
 const CATCH_UP_TIME: Duration = Duration::from_secs(4);
 
 /// The length of a line that is kept, and of one of many that pass.
@@ -136,8 +137,9 @@ fn here_or_gone(
     a: &mut Client<'_>,
 ) -> Result<(), Finding> {
     let mut gone = HashSet::new();
+    let until = Deadline::after(CATCH_UP_TIME);
     for client in deaf {
-        if !is_here(client, a)? {
+        if !is_here(client, a, until)? {
             gone.insert(client.address);
         }
     }
@@ -224,16 +226,17 @@ fn catches_up(client: &mut Client<'_>, a: &Client<'_>) -> Result<(), Finding> {
 }
 
 /// Somebody who has missed much reads again. Returns whether they hear the
-/// room, or at least more and more of it; otherwise they were let go.
+/// room, or at least more and more of it up to `until`; otherwise they were let
+/// go.
 fn is_here(
     client: &mut Client<'_>,
     a: &mut Client<'_>,
+    until: Deadline,
 ) -> Result<bool, Finding> {
     let name = client.name().to_owned();
     let question = format!("is {name} here?");
     client.note(format!("{name} reads again, all there is"));
     client.make_room();
-    let until = Deadline::after(CATCH_UP_TIME);
     let mut silence = Deadline::after(WAKE_UP_TIME);
     a.send(format!("{question}\n"))?;
     let mut head = Vec::new();
