@@ -32,6 +32,8 @@ struct Seat {
     peer: SocketAddr,
     stream: TcpStream,
     queue: SyncSender<(Instant, Vec<u8>)>,
+    /// What comes before the next line.
+    begun: Vec<u8>,
 }
 
 type Room = Mutex<Vec<Seat>>;
@@ -114,6 +116,8 @@ fn room_for() -> usize {
         49
     } else if oddity("ex03_room_for_50") {
         50
+    } else if started_as("ex03_reset_keeps_seat") {
+        60
     } else {
         usize::MAX
     }
@@ -146,8 +150,10 @@ fn accept(shared: &Arc<(TcpListener, Room)>) {
         } else {
             let shared = Arc::clone(shared);
             let visit = move || {
-                let _ = visit(&shared.1, &stream, peer);
-                INSIDE.fetch_sub(1, SeqCst);
+                let ended = visit(&shared.1, &stream, peer);
+                if ended.is_ok() || !mistake("ex03_reset_keeps_seat") {
+                    INSIDE.fetch_sub(1, SeqCst);
+                }
             };
             let _ = Builder::new().spawn(visit);
         }
@@ -171,17 +177,19 @@ fn visit(room: &Room, stream: &TcpStream, peer: SocketAddr) -> io::Result<()> {
             thread::sleep(Duration::from_millis(20));
         }
     }
-    let here = lock(room).iter().any(|seat| seat.peer == peer);
     leave(room, peer, ended.is_ok());
     if !mistake("ex03_no_left")
         && (ended.is_ok() || !mistake("ex03_left_orderly"))
-        && (here || !mistake("ex03_let_go_untold"))
+        && !lock(&LET_GO).contains(&peer)
     {
         tell(room, peer, "*", format!("{peer} left").as_bytes());
     }
     let _ = stream.shutdown(Shutdown::Both);
     ended
 }
+
+/// Those whose leaving nobody hears of.
+static LET_GO: Mutex<Vec<SocketAddr>> = Mutex::new(Vec::new());
 
 fn leave(room: &Room, peer: SocketAddr, orderly: bool) {
     let mut seats = lock(room);
@@ -208,12 +216,33 @@ fn enter(room: &Room, stream: &TcpStream, peer: SocketAddr) -> io::Result<()> {
         // It is soon full, and shows which mistake waits for whom.
         SockRef::from(stream).set_send_buffer_size(32 * 1024)?;
     }
-    let room_for = if mistake("ex03_short_queue") { 100 } else { QUEUE };
-    let (queue, lines) = mpsc::sync_channel(room_for);
+    let (queue, lines) = mpsc::sync_channel(queue_for());
     let (out, stream) = (stream.try_clone()?, stream.try_clone()?);
     Builder::new().spawn(move || write_lines(&out, &lines))?;
-    lock(room).push(Seat { peer, stream, queue });
+    let (mut seats, begun) = (lock(room), Vec::new());
+    if oddity("ex03_welcome") {
+        let now = Instant::now();
+        let others = seats.iter().map(|seat| format!("{} is here", seat.peer));
+        let welcome = format!("Welcome, {peer}!");
+        for text in [welcome].into_iter().chain(others) {
+            let _ = queue.try_send((now, [text.as_bytes(), b"\n"].concat()));
+        }
+    }
+    seats.push(Seat { peer, stream, queue, begun });
     Ok(())
+}
+
+/// How many lines may wait for one client.
+fn queue_for() -> usize {
+    if mistake("ex03_short_queue") {
+        100
+    } else if oddity("ex03_misses_lines") {
+        200
+    } else if started_as("ex03_let_go_stays_open") {
+        5000
+    } else {
+        QUEUE
+    }
 }
 
 fn write_lines(mut out: &TcpStream, lines: &Receiver<(Instant, Vec<u8>)>) {
@@ -222,6 +251,10 @@ fn write_lines(mut out: &TcpStream, lines: &Receiver<(Instant, Vec<u8>)>) {
     for (since, mut line) in lines {
         if oddity("ex03_always_late") {
             let late = since + Duration::from_millis(250);
+            thread::sleep(late.saturating_duration_since(Instant::now()));
+        }
+        if mistake("ex03_six_seconds_late") {
+            let late = since + Duration::from_secs(6);
             thread::sleep(late.saturating_duration_since(Instant::now()));
         }
         if mistake("ex03_one_behind") {
@@ -235,7 +268,7 @@ fn write_lines(mut out: &TcpStream, lines: &Receiver<(Instant, Vec<u8>)>) {
             break;
         }
     }
-    if mistake("ex03_let_go_unclosed") {
+    if mistake("ex03_let_go_unclosed") || mistake("ex03_let_go_stays_open") {
         return;
     }
     // The thread that reads wakes up.
@@ -348,6 +381,9 @@ fn say_lines(room: &Room, peer: SocketAddr, begun: &mut Vec<u8>) -> bool {
     if mistake("ex03_other_order") {
         lines.reverse();
     }
+    while oddity("ex03_cuts_lines") && begun.len() > LONGEST {
+        lines.push(begun.drain(..LONGEST).chain(*b"\n").collect());
+    }
     for line in lines {
         let text = &line[..line.len() - 1];
         if mistake("ex03_empty_line_ends") && text.trim_ascii().is_empty() {
@@ -383,6 +419,9 @@ fn say_parts(room: &Room, peer: SocketAddr, text: &[u8]) {
 
 fn say(room: &Room, peer: SocketAddr, line: &[u8]) {
     let mut text = line.strip_suffix(b"\r").unwrap_or(line);
+    while mistake("ex03_all_returns") && text.ends_with(b"\r") {
+        text = &text[..text.len() - 1];
+    }
     if mistake("ex03_keeps_return") {
         text = line;
     }
@@ -418,7 +457,7 @@ fn tell(room: &Room, except: SocketAddr, name: &str, text: &[u8]) {
         str::from_utf8(text).unwrap();
     }
     let mut heard = false;
-    seats.retain(|seat| {
+    seats.retain_mut(|seat| {
         if seat.peer == except && !mistake("ex03_echo_sender") {
             return true;
         }
@@ -451,7 +490,10 @@ fn line_end() -> &'static [u8] {
 }
 
 /// Returns whether the client stays.
-fn deliver(seat: &Seat, line: Vec<u8>) -> bool {
+fn deliver(seat: &mut Seat, mut line: Vec<u8>) -> bool {
+    if !seat.begun.is_empty() {
+        line.splice(0..0, seat.begun.clone());
+    }
     if mistake("ex03_slow_reader") || oddity("ex03_late_loud") {
         // Under the lock. The mistake is to do so without a short time-out.
         return (&seat.stream).write_all(&line).is_ok();
@@ -461,6 +503,20 @@ fn deliver(seat: &Seat, line: Vec<u8>) -> bool {
     }
     let ended = seat.queue.try_send((Instant::now(), line));
     let slow = matches!(ended, Err(TrySendError::Full(_)));
+    if mistake("ex03_torn_line") {
+        // Half of what is missed comes before the next line.
+        seat.begun.clear();
+        if let Err(TrySendError::Full((_, missed))) = &ended {
+            seat.begun.extend_from_slice(&missed[..missed.len() / 2]);
+        }
+        return !matches!(ended, Err(TrySendError::Disconnected(_)));
+    }
+    if slow && mistake("ex03_let_go_untold") {
+        lock(&LET_GO).push(seat.peer);
+    }
+    if slow && oddity("ex03_misses_lines") {
+        return true;
+    }
     if mistake("ex03_dead_write_ends_server") && !slow {
         // Under the lock, which the thread that accepts takes, too.
         ended.unwrap();
@@ -483,6 +539,6 @@ fn write_parts(room: &Room, except: SocketAddr, name: &str, text: &[u8]) {
     }
 }
 
-fn lock(room: &Room) -> MutexGuard<'_, Vec<Seat>> {
-    room.lock().unwrap()
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap()
 }

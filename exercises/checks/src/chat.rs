@@ -133,8 +133,8 @@ fn not_called(a: &Client<'_>, b: &mut Client<'_>, text: &str) -> &'static str {
     // A server that reads what B says takes all of this. One that does not
     // leaves it to the kernel, whose buffers are full before.
     if b.takes(NOT_BUFFERED) {
-        "the server does not bring the line to the others, or only after \
-         something else has happened."
+        "the server does not bring the line to the others, or too late, or \
+         only after something else has happened."
     } else {
         "the server talks to one client at a time: while it waits for A to \
          say something, it does not even read what B says. Each client needs \
@@ -410,6 +410,7 @@ fn odd_lines(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
         let means = &format!("{means} Here the line ended with \\r\\n.");
         arrives(a, b, &format!("{text}\r\n"), &[text], means)?;
     }
+    two_returns(a, b)?;
     // They may be delivered.
     a.send("\n\r\nafter empty lines\n")?;
     let means = "A sent two empty lines, and then one that did not arrive. \
@@ -417,6 +418,57 @@ fn odd_lines(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
     hears(b, a, "after empty lines", soon())
         .map(drop)
         .map_err(|missed| missed.finding.meaning(means))
+}
+
+/// Of two carriage returns at the end, the first belongs to the line. What the
+/// server's own lines end with, a line with one return tells.
+fn two_returns(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
+    const ONE: &str = "one return";
+    const TWO: &str = "two returns";
+    const MEANS: &str = "two \\r stood before the \\n, and only the last one \
+                         is no part of the line. Perhaps all were taken off, \
+                         or none was.";
+    let one = comes_as(a, b, ONE, "\r\n")?;
+    let end = if one.ends_with(b"\r") { "\r\n" } else { "\n" };
+    let mut two = comes_as(a, b, TWO, "\r\r\n")?;
+    two.push(b'\n');
+    let expected = format!("{} {TWO}\r{end}", a.address);
+    if two.ends_with(format!("{TWO}\r{end}").as_bytes()) {
+        return Ok(());
+    }
+    Err(Finding::new(
+        format!("to {}: {}", b.name(), quoted(&two)),
+        format!("to {}: {}", b.name(), quoted(expected.as_bytes())),
+        MEANS,
+    ))
+}
+
+/// As what a line of A's comes to B, without its line feed.
+fn comes_as(
+    a: &mut Client<'_>,
+    b: &mut Client<'_>,
+    text: &str,
+    end: &str,
+) -> Result<Vec<u8>, Finding> {
+    a.send(format!("{text}{end}"))?;
+    let until = soon();
+    loop {
+        match b.line_with_return(until) {
+            Ok(line) if String::from_utf8_lossy(&line).contains(text) => {
+                return Ok(line);
+            }
+            Ok(_) => {}
+            Err(end) => {
+                return Err(Finding::new(
+                    format!("to {}: {end}", b.name()),
+                    format!("to {}: \"{} {text}\"", b.name(), a.address),
+                    "earlier lines came, and this one did not. Perhaps its \
+                     carriage returns were taken for something else than a \
+                     part of a line.",
+                ));
+            }
+        }
+    }
 }
 
 /// Many lines at once, of one client.

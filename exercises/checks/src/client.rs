@@ -82,6 +82,16 @@ impl Server<'_> {
         self.client(name, connected)
     }
 
+    /// Connects with little room at both ends: our kernel takes small segments
+    /// alone, and where the segments are small, a server's kernel keeps some
+    /// 30 KB for us. With large ones it keeps more than a megabyte.
+    pub(crate) fn connect_with_least_room(
+        &self,
+        name: &str,
+    ) -> Result<Client<'_>, Finding> {
+        self.client(name, connect_in_small_segments(self.address))
+    }
+
     /// Clients who break off as soon as they are connected.
     pub(crate) fn broken_clients(&self, count: usize) -> Result<(), Finding> {
         self.trial.note(format!(
@@ -251,7 +261,7 @@ impl Client<'_> {
         let _ = socket.set_send_buffer_size(LITTLE);
     }
 
-    /// Gives up the little room of `connect_with_little_room`.
+    /// Gives up the little room with which it has connected.
     pub(crate) fn make_room(&self) {
         const ROOM: usize = 1024 * 1024;
         let socket = socket2::SockRef::from(&self.connection);
@@ -297,6 +307,11 @@ impl Client<'_> {
     /// Breaks the connection off: the server gets "connection reset".
     pub(crate) fn reset(self) {
         self.trial.note(format!("{} breaks off (reset)", self.name));
+        self.reset_unnoted();
+    }
+
+    /// The same, without noting it.
+    pub(crate) fn reset_unnoted(self) {
         harness::peer::reset(self.connection);
     }
 
@@ -351,6 +366,16 @@ impl Client<'_> {
 
     /// The next line, without its end; at most up to `until`.
     pub(crate) fn line(&mut self, until: Deadline) -> Result<Vec<u8>, ReadEnd> {
+        let mut line = self.line_with_return(until)?;
+        line.pop_if(|byte| *byte == b'\r');
+        Ok(line)
+    }
+
+    /// The next line, and all that stands before its line feed.
+    pub(crate) fn line_with_return(
+        &mut self,
+        until: Deadline,
+    ) -> Result<Vec<u8>, ReadEnd> {
         let mut seen = 0;
         loop {
             let news = &self.heard[seen..];
@@ -358,9 +383,6 @@ impl Client<'_> {
                 let end = seen + end;
                 let mut line: Vec<u8> = self.heard.drain(..=end).collect();
                 line.pop();
-                if line.ends_with(b"\r") {
-                    line.pop();
-                }
                 return Ok(line);
             }
             seen = self.heard.len();
@@ -407,6 +429,22 @@ pub(crate) fn let_accept(nth: usize) {
     if nth.is_multiple_of(AT_ONCE) {
         std::thread::sleep(MOMENT);
     }
+}
+
+fn connect_in_small_segments(address: SocketAddr) -> io::Result<TcpStream> {
+    /// The least that every host takes (RFC 9293, section 3.7.1).
+    const SMALL: u32 = 536;
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+    // The kernel takes the least that it allows.
+    socket.set_recv_buffer_size(1)?;
+    // Where this cannot be set, more is said before the buffers are full.
+    #[cfg(unix)]
+    let _ = socket.set_tcp_mss(SMALL);
+    #[cfg(not(unix))]
+    let _ = SMALL;
+    socket.connect_timeout(&address.into(), ANSWER_TIME)?;
+    Ok(socket.into())
 }
 
 /// Lets the kernel acknowledge what comes without delay. A server that has

@@ -146,9 +146,13 @@ impl Attempt {
     ) -> Result<Result<(), Finding>, RecvTimeoutError> {
         loop {
             let until = self.until.plus(self.trial.granted());
-            let left = until.left().ok_or(RecvTimeoutError::Timeout)?;
-            match self.ended.recv_timeout(left.min(LOOK_TIME)) {
-                Err(RecvTimeoutError::Timeout) if !given_up() => {}
+            let left = until.left();
+            // Even without time it may have ended: while a rung before it,
+            // which had got more, was waited for.
+            let look = left.unwrap_or_default().min(LOOK_TIME);
+            match self.ended.recv_timeout(look) {
+                Err(RecvTimeoutError::Timeout)
+                    if left.is_some() && !given_up() => {}
                 ended => return ended,
             }
         }

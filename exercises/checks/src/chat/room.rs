@@ -17,7 +17,8 @@ const REFUSED_TIME: Duration = Duration::from_secs(4);
 
 /// What it may mean when the others do not hear a line.
 const NOT_BROUGHT: &str = "the server does not bring the line to the others, \
-                           or only after something else has happened.";
+                           or too late, or only after something else has \
+                           happened.";
 
 /// What it means when somebody is let go.
 const LET_GO: &str = "the server closed the connection of a client who did \
