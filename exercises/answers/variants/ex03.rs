@@ -149,14 +149,17 @@ fn accept(shared: &Arc<(TcpListener, Room)>) {
             let _ = visit(&shared.1, &stream, peer);
         } else {
             let shared = Arc::clone(shared);
-            let visit = move || {
-                let ended = visit(&shared.1, &stream, peer);
-                if ended.is_ok() || !mistake("ex03_reset_keeps_seat") {
-                    INSIDE.fetch_sub(1, SeqCst);
-                }
-            };
+            let visit = move || stay(&shared.1, &stream, peer);
             let _ = Builder::new().spawn(visit);
         }
+    }
+}
+
+/// A visit, and whoever ends it gives the seat back.
+fn stay(room: &Room, stream: &TcpStream, peer: SocketAddr) {
+    let ended = visit(room, stream, peer);
+    if ended.is_ok() || !mistake("ex03_reset_keeps_seat") {
+        INSIDE.fetch_sub(1, SeqCst);
     }
 }
 

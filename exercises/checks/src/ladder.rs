@@ -165,19 +165,8 @@ impl Attempt {
         rung: &Rung,
         given_up: &dyn Fn() -> bool,
     ) -> Option<Failure> {
-        let ended = self.wait(given_up).unwrap_or_else(|why| {
-            Err(match why {
-                RecvTimeoutError::Timeout => Finding::new(
-                    format!("no end in {RUNG_TIME:?}"),
-                    "an answer in time",
-                    "the program is much too slow, or always does a little.",
-                ),
-                RecvTimeoutError::Disconnected => {
-                    let why = "it panicked, or there was no thread for it";
-                    Finding::of_machine("the check itself failed", &why)
-                }
-            })
-        });
+        let ended = self.wait(given_up);
+        let ended = ended.unwrap_or_else(|why| Err(without_end(why)));
         let ended = ended.map_err(|finding| {
             if self.trial.has_lost_server() && !finding.explains_end {
                 return finding.meaning(ENDED);
@@ -193,6 +182,21 @@ impl Attempt {
         });
         self.trial.end();
         failure
+    }
+}
+
+/// Why a rung has not ended.
+fn without_end(why: RecvTimeoutError) -> Finding {
+    match why {
+        RecvTimeoutError::Timeout => Finding::new(
+            format!("no end in {RUNG_TIME:?}"),
+            "an answer in time",
+            "the program is much too slow, or always does a little.",
+        ),
+        RecvTimeoutError::Disconnected => {
+            let why = "it panicked, or there was no thread for it";
+            Finding::of_machine("the check itself failed", &why)
+        }
     }
 }
 

@@ -280,7 +280,6 @@ impl Process {
     }
 
     fn not_listening(&self, why: NoLine) -> Finding {
-        let begun = self.begun(Stream::Stdout);
         let (came, means) = match why {
             NoLine::Flood => (
                 "over 1 MiB of lines before the program listens".to_owned(),
@@ -296,28 +295,34 @@ impl Process {
                     "something took stdout away from the program.",
                 ),
             },
-            NoLine::Silence if begun.starts_with(LISTENING.as_bytes()) => (
-                format!("{} without a line end", quoted(&begun)),
-                "print! instead of println!: a pipe gets the text only when \
-                 the line ends.",
-            ),
-            NoLine::Silence
-                if self.excerpt(Stream::Stderr).contains(LISTENING) =>
-            {
-                (
-                    "the line stands on stderr, not on stdout".to_owned(),
-                    "eprintln! writes to stderr, println! to stdout.",
-                )
-            }
-            NoLine::Silence => (
-                format!("no such line in {START_TIME:?}"),
-                "the program waits for something else first, or does not say \
-                 that it listens: events::listening does. print! without a \
-                 line end is not enough: the text stays in the program.",
-            ),
+            NoLine::Silence => self.not_announced(),
         };
         let expected = "a line on stdout: [LISTENING] ADDR:PORT";
         Finding::new(came, expected, means)
+    }
+
+    /// What came of a program that runs, and why that is no line.
+    fn not_announced(&self) -> (String, &'static str) {
+        let begun = self.begun(Stream::Stdout);
+        if begun.starts_with(LISTENING.as_bytes()) {
+            return (
+                format!("{} without a line end", quoted(&begun)),
+                "print! instead of println!: a pipe gets the text only when \
+                 the line ends.",
+            );
+        }
+        if self.excerpt(Stream::Stderr).contains(LISTENING) {
+            return (
+                "the line stands on stderr, not on stdout".to_owned(),
+                "eprintln! writes to stderr, println! to stdout.",
+            );
+        }
+        (
+            format!("no such line in {START_TIME:?}"),
+            "the program waits for something else first, or does not say that \
+             it listens: events::listening does. print! without a line end is \
+             not enough: the text stays in the program.",
+        )
     }
 }
 

@@ -140,19 +140,15 @@ fn hears_all(
         .filter(|address| *address != own)
         .collect();
     let mut heard = HashSet::new();
+    let name = listener.name().to_owned();
+    let expected = format!("to {name}: a line of each of the others");
     let until = soon();
     while heard.len() < others.len() {
-        let name = listener.name().to_owned();
-        let expected = format!("to {name}: a line of each of the others");
-        let line = match listener.line(until) {
-            Ok(line) => line,
-            Err(end) => {
-                let (some, all) = (heard.len(), others.len());
-                let came =
-                    format!("to {name}: {some} of {all} lines, then {end}");
-                return Err(Finding::new(came, expected, lost(end)));
-            }
-        };
+        let line = listener.line(until).map_err(|end| {
+            let (some, all) = (heard.len(), others.len());
+            let came = format!("to {name}: {some} of {all} lines, then {end}");
+            Finding::new(came, expected.as_str(), lost(end))
+        })?;
         match said(&line, &others, round) {
             Said::By(sender) => drop(heard.insert(sender)),
             Said::Other => {}
@@ -294,36 +290,67 @@ fn come<'t>(
     b: &mut Client<'t>,
 ) -> Result<Vec<Client<'t>>, Finding> {
     let until = soon();
-    let mut guests = Vec::new();
-    let (mut to_a, mut to_b) = (HashSet::new(), HashSet::new());
+    let mut coming = Coming::default();
     loop {
-        while guests.len() < count {
-            let guest = server.connect_unnoted("a guest")?;
-            to_a.insert(guest.address);
-            to_b.insert(guest.address);
-            guests.push(guest);
-            if guests.len().is_multiple_of(GROUP) {
-                let _ = hears_of(a, &mut to_a, Deadline::after(GROUP_TIME));
-            }
-        }
+        coming.connect(server, count, a)?;
         let again = soon_again().min(until);
         let ends = [
-            hears_of(a, &mut to_a, again).err(),
-            hears_of(b, &mut to_b, again).err(),
+            hears_of(a, &mut coming.to_a, again).err(),
+            hears_of(b, &mut coming.to_b, again).err(),
         ];
         let ([Some(end), _] | [None, Some(end)]) = ends else {
-            return Ok(guests);
+            return Ok(coming.guests);
         };
         if until.is_over() || end != ReadEnd::Silence {
-            let missing = if ends[0].is_some() { (a, to_a) } else { (b, to_b) };
-            let (listener, missing) = missing;
-            return Err(not_told(listener, &missing, "come", end, FULL));
+            let missing = match ends[0] {
+                Some(_) => not_told(a, &coming.to_a, "come", end, FULL),
+                None => not_told(b, &coming.to_b, "come", end, FULL),
+            };
+            return Err(missing);
         }
-        guests.retain_mut(|guest| {
-            let refused = to_a.contains(&guest.address) && guest.has_ended();
+        coming.drop_refused();
+    }
+}
+
+/// Guests who have connected, and those of whom A and B have not heard yet.
+#[derive(Default)]
+struct Coming<'t> {
+    guests: Vec<Client<'t>>,
+    to_a: HashSet<SocketAddr>,
+    to_b: HashSet<SocketAddr>,
+}
+
+impl<'t> Coming<'t> {
+    /// Connects as many as are wanting. A hears of some in between: so nobody
+    /// is far behind.
+    fn connect(
+        &mut self,
+        server: &'t Server<'_>,
+        count: usize,
+        a: &mut Client<'t>,
+    ) -> Result<(), Finding> {
+        while self.guests.len() < count {
+            let guest = server.connect_unnoted("a guest")?;
+            self.to_a.insert(guest.address);
+            self.to_b.insert(guest.address);
+            self.guests.push(guest);
+            if self.guests.len().is_multiple_of(GROUP) {
+                let until = Deadline::after(GROUP_TIME);
+                let _ = hears_of(a, &mut self.to_a, until);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets those whose connection was ended before they were announced.
+    fn drop_refused(&mut self) {
+        let (to_a, to_b) = (&mut self.to_a, &mut self.to_b);
+        self.guests.retain_mut(|guest| {
+            let own = guest.address;
+            let refused = to_a.contains(&own) && guest.has_ended();
             if refused {
-                to_a.remove(&guest.address);
-                to_b.remove(&guest.address);
+                to_a.remove(&own);
+                to_b.remove(&own);
             }
             !refused
         });
