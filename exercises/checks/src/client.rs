@@ -347,17 +347,25 @@ impl Client<'_> {
 
     /// The next line, without its end; at most up to `until`.
     pub(crate) fn line(&mut self, until: Deadline) -> Result<Vec<u8>, ReadEnd> {
+        let mut line = self.whole_line(until)?;
+        line.pop();
+        if line.ends_with(b"\r") {
+            line.pop();
+        }
+        Ok(line)
+    }
+
+    /// The same, with its end.
+    pub(crate) fn whole_line(
+        &mut self,
+        until: Deadline,
+    ) -> Result<Vec<u8>, ReadEnd> {
         let mut seen = 0;
         loop {
             let news = &self.heard[seen..];
             if let Some(end) = news.iter().position(|b| *b == b'\n') {
                 let end = seen + end;
-                let mut line: Vec<u8> = self.heard.drain(..=end).collect();
-                line.pop();
-                if line.ends_with(b"\r") {
-                    line.pop();
-                }
-                return Ok(line);
+                return Ok(self.heard.drain(..=end).collect());
             }
             seen = self.heard.len();
             self.listen(until)?;
