@@ -94,7 +94,7 @@ fn executable(line: &str, task: Task) -> Option<PathBuf> {
 
 /// The first error among the words of cargo, or all of them if there is none.
 fn first_error(words: &[String]) -> String {
-    let Some((mut text, more)) = first(words, "error") else {
+    let Some((mut text, more)) = first(words, "error", "") else {
         return short(words);
     };
     // Cargo's own last line counts itself as one.
@@ -104,9 +104,10 @@ fn first_error(words: &[String]) -> String {
     text
 }
 
-/// The first warning, if there is one.
+/// The first warning, if there is one. A result that nobody looks at is often
+/// the very mistake.
 fn first_warning(words: &[String]) -> Option<String> {
-    let (text, more) = first(words, "warning")?;
+    let (text, more) = first(words, "warning", "must be used")?;
     Some(match more {
         0 => text,
         1 => text + "\n\nand 1 more warning",
@@ -114,12 +115,19 @@ fn first_warning(words: &[String]) -> Option<String> {
     })
 }
 
-/// The first of what begins so, short, and how many more there are.
-fn first(words: &[String], begin: &str) -> Option<(String, usize)> {
-    let begins = |line: &String| line.starts_with(begin);
-    let from = &words[words.iter().position(begins)?..];
+/// The first of what begins so, short, and how many more there are; rather one
+/// that says this.
+fn first(
+    words: &[String],
+    begin: &str,
+    rather: &str,
+) -> Option<(String, usize)> {
+    let begins = |line: &&String| line.starts_with(begin);
+    let says = |line: &String| begins(&line) && line.contains(rather);
+    let at = words.iter().position(says);
+    let from = &words[at.or(words.iter().position(|it| begins(&it)))?..];
     let end = from.iter().position(String::is_empty).unwrap_or(from.len());
-    let count = from.iter().filter(|line| begins(line)).count();
+    let count = words.iter().filter(begins).count();
     Some((short(&from[..end]), count - 1))
 }
 
@@ -160,6 +168,10 @@ mod tests {
             let text = format!("{begin}\n\n{rest}");
             assert_eq!(first_warning(&words), Some(text));
         }
+        words.extend(lines("\nwarning: unused `Result` that must be used"));
+        let text = first_warning(&words).unwrap();
+        assert!(text.starts_with("warning: unused `Result`"), "{text}");
+        assert!(text.ends_with("and 3 more warnings"), "{text}");
         assert_eq!(first_warning(&[]), None);
     }
 

@@ -97,6 +97,8 @@ fn a_student_watches_saves_and_presses_keys() {
 
     press(&mut terminal, "h");
     sees(&mut terminal, "ex02, Hint 1: ");
+    let said = sees(&mut terminal, "2 more: press h");
+    assert!(!said.contains("cargo course hint"), "{said}");
     press(&mut terminal, "h");
     sees(&mut terminal, "ex02, Hint 2: ");
 
@@ -105,16 +107,93 @@ fn a_student_watches_saves_and_presses_keys() {
     sees(&mut terminal, "four bytes, then the end ....................... ");
     sees(&mut terminal, "\x1b[32mok");
     sees(&mut terminal, "the seconds were counted from 1970");
-    sees(&mut terminal, "[h] hint");
+    let said = sees(&mut terminal, "[h] hint");
+    assert!(!said.contains("cargo course hint"), "{said}");
     press(&mut terminal, "a");
     sees(&mut terminal, "it starts");
     sees(&mut terminal, "[h] hint");
 
     course.write(FILE, RIGHT_TIME);
     sees(&mut terminal, "ex02 is solved");
-    sees(&mut terminal, "Next: ex03, a chat room.");
+    sees(&mut terminal, "Then: 03a, say who came");
+    sees(&mut terminal, "cargo course start 03a");
+    sees(&mut terminal, "Waiting for a save in exercises/03_chat/src, or in");
     press(&mut terminal, "q");
     ends_well(terminal);
+    assert_nothing_left(&course);
+}
+
+#[test]
+fn after_success_the_old_task_is_heard_until_the_new_one_is_saved() {
+    for words in [&["ex02"][..], &["ex02", "--poll"]] {
+        let course = Course::new();
+        course.write(FILE, RIGHT_TIME);
+        let mut terminal = watch(&course, words);
+        sees(&mut terminal, "03_chat/src, or in exercises/02_time/src");
+
+        course.write(FILE, "fn main() { then() }\n");
+        sees(&mut terminal, "ex02 does not compile");
+        sees(&mut terminal, "03_chat/src, or in exercises/02_time/src");
+        course.write(FILE, RIGHT_TIME);
+        sees(&mut terminal, "ex02 is solved");
+        sees(&mut terminal, "03_chat/src, or in exercises/02_time/src");
+
+        course.write("exercises/03_chat/src/main.rs", "fn main() { }\n");
+        sees(&mut terminal, "Building ex03");
+        sees(&mut terminal, "Waiting for a save in exercises/03_chat/src\r\n");
+        press(&mut terminal, "q");
+        ends_well(terminal);
+    }
+}
+
+#[test]
+fn after_ctrl_z_and_fg_keys_need_no_enter() {
+    let course = Course::new();
+    course.write(FILE, "fn main() { now() }\n");
+    let watcher = course.command(&["watch", "ex02"]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-i", "-m"]).env("PS1", "$ ").env("TERM", "xterm");
+    shell.current_dir(course.path(""));
+    for (name, value) in watcher.get_envs() {
+        if let Some(value) = value {
+            shell.env(name, value);
+        }
+    }
+    let mut terminal = spawn_command(shell, Some(PATIENCE)).unwrap();
+    let program = env!("CARGO_BIN_EXE_course");
+    terminal.send_line(&format!("{program} watch ex02")).unwrap();
+    sees(&mut terminal, "[h] hint");
+    terminal.send_control('z').unwrap();
+    sees(&mut terminal, "Stopped");
+
+    // Some shells bring back their own mode, and some need to be told.
+    terminal.send_line("stty icanon echo; echo mode is; fg").unwrap();
+    sees(&mut terminal, "mode is\r\n");
+    thread::sleep(Duration::from_millis(500));
+    press(&mut terminal, "h");
+
+    sees(&mut terminal, "ex02, Hint 1: ");
+    press(&mut terminal, "q");
+    sees(&mut terminal, "\n$ ");
+    terminal.send_line("exit").unwrap();
+    ends_well(terminal);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_ends_a_single_check_quietly() {
+    let course = Course::new();
+    course.write(FILE, &silent());
+    let command = course.command(&["check", "ex02"]);
+    let mut terminal = spawn_command(command, Some(PATIENCE)).unwrap();
+    sees(&mut terminal, "four bytes, then the end");
+
+    terminal.send_control('c').unwrap();
+
+    sees(&mut terminal, "Stopped, and nothing is remembered.\r\n");
+    assert_eq!(terminal.exp_eof().unwrap(), "");
+    let ended = format!("{:?}", terminal.process().wait().unwrap());
+    assert!(ended.ends_with(", 1)"), "{ended}");
     assert_nothing_left(&course);
 }
 
