@@ -50,7 +50,7 @@ pub fn answer(tree: &Tree, task: Task, anyway: bool) -> Result<(), Error> {
         let help = if task.is_exercise() {
             format!("cargo course hint {name}")
         } else {
-            format!("Read {}", task.text())
+            format!("Read {}", task.page())
         };
         return Err(Error(format!(
             "the answer to {name} waits until yours is right: {climbed} of \

@@ -81,7 +81,7 @@ pub fn build_and_climb(
     let counts = !starter::is_untouched(tree, task);
     let verdict = climb(tree, task, (&path).into(), counts, given_up)?;
     if let Some(warning) = warning.filter(|_| verdict != Verdict::GivenUp) {
-        say(format_args!("The compiler warns of something:\n\n{warning}\n"));
+        say(format_args!("The compiler warns:\n\n{warning}\n"));
     }
     Ok(verdict)
 }
@@ -108,24 +108,18 @@ fn climb(
         say("");
         return Ok(Verdict::GivenUp);
     };
-    let mut more = 0;
     if counts {
         progress::change(tree, task, |mark| {
-            more = outcome.climbed.saturating_sub(mark.climbed);
-            mark.climbed += more;
+            mark.climbed = mark.climbed.max(outcome.climbed);
         })?;
     }
-    Ok(conclude(task, outcome, more))
+    Ok(conclude(task, outcome))
 }
 
-fn conclude(task: Task, outcome: Outcome, more: usize) -> Verdict {
+fn conclude(task: Task, outcome: Outcome) -> Verdict {
     let name = task.name();
     let Some(failure) = outcome.fall else {
-        let praise = match more {
-            0 => String::new(),
-            _ => format!(" Well done: {more} more than before!"),
-        };
-        let text = format!("All rungs climbed. {name} is solved.{praise}");
+        let text = format!("All rungs climbed. {name} is solved.");
         say(format_args!("\n{}", text.green().bold()));
         say(format_args!(
             "A right answer to compare: cargo course answer {name}\n"

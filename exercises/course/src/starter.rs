@@ -64,15 +64,13 @@ pub fn start(
     from: Option<&Path>,
 ) -> Result<(), Error> {
     let file = task.file();
-    if task.is_exercise() {
-        if from.is_some() {
-            return Err(no_change(task));
-        }
+    if task.is_exercise() && from.is_none() {
         say(format_args!("{file} is there, and waits for you."));
         say_next(task);
         return Ok(());
     }
     let text = match from {
+        Some(_) if task.is_exercise() => return Err(no_change(task)),
         Some(path) => own(task, path)?,
         None => pristine(tree, task)?,
     };
@@ -186,8 +184,8 @@ fn own(task: Task, path: &Path) -> Result<String, Error> {
     })?;
     let mut copy = with_port(&text);
     if copy == text && !TAKES_PORT.iter().any(|it| text.contains(it)) {
-        say("\"127.0.0.1:8080\" was not found in it, which a check replaces:");
-        say("let it bind address(), which stands at the end of the copy.\n");
+        say("Its address was not found: there is no \"127.0.0.1:8080\" in it.");
+        say("Let it bind address(), which stands at the end of the copy.\n");
         copy = copy + ADDRESS + PORT;
     }
     Ok(head(task) + &copy)
