@@ -167,6 +167,8 @@ fn after_ctrl_z_and_fg_keys_need_no_enter() {
     sees(&mut terminal, "ex02, Hint 1: ");
     press(&mut terminal, "q");
     sees(&mut terminal, "\n$ ");
+    terminal.send_line("exit").unwrap();
+    ends_well(terminal);
 }
 
 #[cfg(target_os = "linux")]
