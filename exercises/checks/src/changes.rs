@@ -190,7 +190,7 @@ fn numbers(trial: &Trial) -> Result<(), Finding> {
     let server = start(trial)?;
     for nth in 1..=VISITS {
         let mut client = server.connect(&format!("client {nth}"))?;
-        let line = client.line(soon());
+        let line = client.whole_line(soon());
         let line = line.unwrap_or_else(|_| client.heard().to_vec());
         let text = String::from_utf8_lossy(&line);
         let mut numbers = text.split(|c: char| !c.is_ascii_digit());

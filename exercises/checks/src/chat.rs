@@ -429,9 +429,8 @@ fn two_returns(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
                          is no part of the line. Perhaps all were taken off, \
                          or none was.";
     let one = comes_as(a, b, ONE, "\r\n")?;
-    let end = if one.ends_with(b"\r") { "\r\n" } else { "\n" };
-    let mut two = comes_as(a, b, TWO, "\r\r\n")?;
-    two.push(b'\n');
+    let end = if one.ends_with(b"\r\n") { "\r\n" } else { "\n" };
+    let two = comes_as(a, b, TWO, "\r\r\n")?;
     let expected = format!("{} {TWO}\r{end}", a.address);
     if two.ends_with(format!("{TWO}\r{end}").as_bytes()) {
         return Ok(());
@@ -443,7 +442,7 @@ fn two_returns(a: &mut Client<'_>, b: &mut Client<'_>) -> Result<(), Finding> {
     ))
 }
 
-/// As what a line of A's comes to B, without its line feed.
+/// As what a line of A's comes to B, with its end.
 fn comes_as(
     a: &mut Client<'_>,
     b: &mut Client<'_>,
@@ -453,7 +452,7 @@ fn comes_as(
     a.send(format!("{text}{end}"))?;
     let until = soon();
     loop {
-        match b.line_with_return(until) {
+        match b.whole_line(until) {
             Ok(line) if String::from_utf8_lossy(&line).contains(text) => {
                 return Ok(line);
             }

@@ -366,13 +366,16 @@ impl Client<'_> {
 
     /// The next line, without its end; at most up to `until`.
     pub(crate) fn line(&mut self, until: Deadline) -> Result<Vec<u8>, ReadEnd> {
-        let mut line = self.line_with_return(until)?;
-        line.pop_if(|byte| *byte == b'\r');
+        let mut line = self.whole_line(until)?;
+        line.pop();
+        if line.ends_with(b"\r") {
+            line.pop();
+        }
         Ok(line)
     }
 
-    /// The next line, and all that stands before its line feed.
-    pub(crate) fn line_with_return(
+    /// The same, with its end.
+    pub(crate) fn whole_line(
         &mut self,
         until: Deadline,
     ) -> Result<Vec<u8>, ReadEnd> {
@@ -381,9 +384,7 @@ impl Client<'_> {
             let news = &self.heard[seen..];
             if let Some(end) = news.iter().position(|b| *b == b'\n') {
                 let end = seen + end;
-                let mut line: Vec<u8> = self.heard.drain(..=end).collect();
-                line.pop();
-                return Ok(line);
+                return Ok(self.heard.drain(..=end).collect());
             }
             seen = self.heard.len();
             self.listen(until)?;

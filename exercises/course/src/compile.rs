@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -20,14 +19,14 @@ const ROOM: usize = 16 * 1024 * 1024;
 /// How often we look whether the build is given up.
 const LOOK_TIME: Duration = Duration::from_millis(50);
 
-/// How many lines of a compiler's error are shown.
+/// How many lines of what a compiler says are shown.
 const SHOWN: usize = 24;
 
 /// What came of a build.
 #[derive(Debug)]
 pub enum Built {
-    /// The program.
-    Program(PathBuf),
+    /// The program, and the compiler's first warning, short.
+    Program(PathBuf, Option<String>),
     /// The compiler's first error, short.
     Broken(String),
     /// It was given up; nothing of it runs any longer.
@@ -62,8 +61,10 @@ pub fn compile(
             Err(NoLine::Ended | NoLine::Flood) => break,
         }
     }
-    let broken = || Built::Broken(first_error(&words));
-    Ok(program.map_or_else(broken, Built::Program))
+    let Some(program) = program else {
+        return Ok(Built::Broken(first_error(&words)));
+    };
+    Ok(Built::Program(program, first_warning(&words)))
 }
 
 fn command(tree: &Tree, task: Task) -> Command {
@@ -93,32 +94,46 @@ fn executable(line: &str, task: Task) -> Option<PathBuf> {
 
 /// The first error among the words of cargo, or all of them if there is none.
 fn first_error(words: &[String]) -> String {
-    let first = words.iter().position(|line| line.starts_with("error"));
-    let lines: Vec<&str> = words[first.unwrap_or(0)..]
-        .iter()
-        .map(String::as_str)
-        .take_while(|line| first.is_none() || !line.is_empty())
-        .collect();
-    let mut text = lines[..lines.len().min(SHOWN)].join("\n");
-    if lines.len() > SHOWN {
-        text.push_str("\n…");
-    }
-    let errors = words.iter().filter(|line| line.starts_with("error"));
+    let Some((mut text, more)) = first(words, "error", "") else {
+        return short(words);
+    };
     // Cargo's own last line counts itself as one.
-    let more = errors.count().saturating_sub(2);
-    if more > 0 {
-        let _ = write!(text, "\n\nand {more} more, which may go with it");
+    if more > 1 {
+        let _ = write!(text, "\n\nand {} more, which may go with it", more - 1);
     }
     text
 }
 
-/// The build did not bring a program.
-///
-/// # Errors
-/// Always: it is the cause.
-pub fn interrupted() -> Error {
-    let why = io::Error::other("Ctrl-C");
-    Error::new("nothing is checked", &why, "Start again.")
+/// The first warning, if there is one. A result that nobody looks at is often
+/// the very mistake.
+fn first_warning(words: &[String]) -> Option<String> {
+    let (text, more) = first(words, "warning", "must be used")?;
+    Some(match more {
+        0 => text,
+        1 => text + "\n\nand 1 more warning",
+        _ => format!("{text}\n\nand {more} more warnings"),
+    })
+}
+
+/// The first of what begins so, short, and how many more there are; rather one
+/// that says this.
+fn first(
+    words: &[String],
+    begin: &str,
+    rather: &str,
+) -> Option<(String, usize)> {
+    let begins = |line: &&String| line.starts_with(begin);
+    let says = |line: &String| begins(&line) && line.contains(rather);
+    let at = words.iter().position(says);
+    let from = &words[at.or(words.iter().position(|it| begins(&it)))?..];
+    let end = from.iter().position(String::is_empty).unwrap_or(from.len());
+    let count = words.iter().filter(begins).count();
+    Some((short(&from[..end]), count - 1))
+}
+
+fn short(lines: &[String]) -> String {
+    let more = if lines.len() > SHOWN { "\n…" } else { "" };
+    lines[..lines.len().min(SHOWN)].join("\n") + more
 }
 
 #[cfg(test)]
@@ -141,6 +156,23 @@ mod tests {
             text,
             format!("error[E0425]: no `now`\n --> b\n  |\n\n{rest}")
         );
+    }
+
+    #[test]
+    fn the_first_warning_is_shown_and_the_others_are_counted() {
+        let mut words = lines("warning: one\n --> a");
+        let begin = "warning: one\n --> a";
+        assert_eq!(first_warning(&words).as_deref(), Some(begin));
+        for rest in ["and 1 more warning", "and 2 more warnings"] {
+            words.extend(lines("\nwarning: another\n --> b"));
+            let text = format!("{begin}\n\n{rest}");
+            assert_eq!(first_warning(&words), Some(text));
+        }
+        words.extend(lines("\nwarning: unused `Result` that must be used"));
+        let text = first_warning(&words).unwrap();
+        assert!(text.starts_with("warning: unused `Result`"), "{text}");
+        assert!(text.ends_with("and 3 more warnings"), "{text}");
+        assert_eq!(first_warning(&[]), None);
     }
 
     #[test]

@@ -9,14 +9,15 @@ use crate::screen::say;
 use crate::task::Task;
 use crate::tree::Tree;
 
-/// Prints the next hint.
+/// Prints the next hint; `how` to get one more.
 ///
 /// # Errors
 /// When there is none, or the disk fails.
-pub fn hint(tree: &Tree, task: Task) -> Result<(), Error> {
+pub fn hint(tree: &Tree, task: Task, how: &str) -> Result<(), Error> {
     if !task.is_exercise() {
-        let text = task.text();
-        say(format_args!("{} has no hint but its page: {text}", task.name()));
+        let (name, text) = (task.name(), task.text());
+        say(format_args!("{name} has no hint but its page: {text}"));
+        say(format_args!("Its solution: cargo course answer {name} --anyway"));
         return Ok(());
     }
     let file = task.text();
@@ -30,11 +31,9 @@ pub fn hint(tree: &Tree, task: Task) -> Result<(), Error> {
         return Err(Error(format!("{file} has no hints\n        {advice}")));
     };
     say(format_args!("{}, {hint}\n", task.name()));
-    let name = task.name();
     match hints.len() - given.hints {
         0 => say("That is the last one. All of them stand in its README."),
-        1 => say(format_args!("1 more: cargo course hint {name}")),
-        left => say(format_args!("{left} more: cargo course hint {name}")),
+        left => say(format_args!("{left} more: {how}")),
     }
     Ok(())
 }
@@ -48,10 +47,15 @@ pub fn answer(tree: &Tree, task: Task, anyway: bool) -> Result<(), Error> {
     let name = task.name();
     if !anyway && !progress.is_done(task) {
         let (climbed, all) = (progress.of(task).climbed, task.rungs());
+        let help = if task.is_exercise() {
+            format!("cargo course hint {name}")
+        } else {
+            format!("Read {}", task.page())
+        };
         return Err(Error(format!(
-            "the answer waits until yours is right: {climbed} of {all} rungs \
-             so far\n        \
-             Stuck? cargo course hint {name}. Or add --anyway."
+            "the answer to {name} waits until yours is right: {climbed} of \
+             {all} rungs so far\n        \
+             Stuck? {help}. Or add --anyway."
         )));
     }
     if task.is_exercise() {
@@ -61,7 +65,7 @@ pub fn answer(tree: &Tree, task: Task, anyway: bool) -> Result<(), Error> {
         return Ok(());
     }
     let change = Change::read(tree, task)?;
-    say(change.answer().unwrap_or("The page has none."));
+    say(change.answer().unwrap_or("The page has none.".to_owned()));
     say(format_args!("\nThis is from {}", task.text()));
     Ok(())
 }

@@ -17,8 +17,8 @@ const SETTLE_TIME: Duration = Duration::from_millis(100);
 /// Something that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A file was saved.
-    Saved,
+    /// A file of the task with this name was saved.
+    Saved(&'static str),
     /// The key for another check.
     Again,
     /// The key for a hint.
@@ -55,17 +55,17 @@ impl Inbox {
         ctrl_c::stopping() || waiting.iter().any(|it| *it != Event::Hint)
     }
 
-    /// Waits for the next event.
-    pub fn next(&self) -> Event {
-        let event = self.wait();
-        if event == Event::Saved {
+    /// Waits for the next event, and calls `idle` now and then.
+    pub fn next(&self, idle: &dyn Fn()) -> Event {
+        let event = self.wait(idle);
+        if matches!(event, Event::Saved(_)) {
             thread::sleep(SETTLE_TIME);
-            self.forget_saves();
+            self.forget(event);
         }
         event
     }
 
-    fn wait(&self) -> Event {
+    fn wait(&self, idle: &dyn Fn()) -> Event {
         loop {
             if ctrl_c::stopping() {
                 return Event::Quit;
@@ -75,17 +75,17 @@ impl Inbox {
             }
             match self.receiver.recv_timeout(LOOK_TIME) {
                 Ok(event) => return event,
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => idle(),
                 Err(RecvTimeoutError::Disconnected) => return Event::Quit,
             }
         }
     }
 
-    /// Forgets saves: the next check sees them all.
-    pub fn forget_saves(&self) {
+    /// Forgets more of the same saves: the next check sees them all.
+    fn forget(&self, save: Event) {
         let mut waiting = self.waiting.borrow_mut();
         waiting.extend(self.receiver.try_iter());
-        waiting.retain(|it| *it != Event::Saved);
+        waiting.retain(|it| *it != save);
     }
 }
 
@@ -97,13 +97,14 @@ mod tests {
     fn many_events_of_one_save_are_one() {
         let inbox = Inbox::new();
         let sender = inbox.sender();
-        for event in [Event::Saved, Event::Saved, Event::Hint, Event::Saved] {
+        let saved = Event::Saved("ex03");
+        for event in [saved, saved, Event::Hint, saved] {
             sender.send(event).unwrap();
         }
 
         assert!(inbox.interrupts());
-        assert_eq!(inbox.next(), Event::Saved);
+        assert_eq!(inbox.next(&|| ()), saved);
         assert!(!inbox.interrupts());
-        assert_eq!(inbox.next(), Event::Hint);
+        assert_eq!(inbox.next(&|| ()), Event::Hint);
     }
 }

@@ -7,7 +7,8 @@ use colored::Colorize;
 use first_socket::ctrl_c;
 use first_socket::errors::Error;
 
-use crate::compile::{Built, compile, interrupted};
+use crate::compile::{Built, compile};
+use crate::overview;
 use crate::progress;
 use crate::screen::{put, say};
 use crate::starter;
@@ -29,7 +30,7 @@ pub enum Verdict {
 /// all rungs were climbed.
 ///
 /// # Errors
-/// When there is nothing to check, or at Ctrl-C.
+/// When there is nothing to check.
 pub fn check(
     tree: &Tree,
     task: Task,
@@ -39,14 +40,19 @@ pub fn check(
     let verdict = match words.next() {
         Some(program) => {
             let line = CommandLine::new(program, words);
-            climb(tree, task, line, &ctrl_c::stopping)?
+            climb(tree, task, line, true, &ctrl_c::stopping)?
         }
         None => build_and_climb(tree, task, &ctrl_c::stopping)?,
     };
     match verdict {
-        Verdict::GivenUp => Err(interrupted()),
-        verdict => Ok(verdict == Verdict::Done),
+        Verdict::Done => overview::say_next(tree, None)?,
+        Verdict::NotYet if task.is_exercise() => {
+            say(format_args!("Stuck? cargo course hint {}", task.name()));
+        }
+        Verdict::NotYet => {}
+        Verdict::GivenUp => say("Stopped, and nothing is remembered."),
     }
+    Ok(verdict == Verdict::Done)
 }
 
 /// Builds the student's program, and climbs with it.
@@ -62,21 +68,29 @@ pub fn build_and_climb(
         return Err(starter::missing(task));
     }
     say(format_args!("Building {} …", task.name()));
-    match compile(tree, task, given_up)? {
-        Built::Program(path) => climb(tree, task, (&path).into(), given_up),
+    let (path, warning) = match compile(tree, task, given_up)? {
+        Built::Program(path, warning) => (path, warning),
         Built::Broken(words) => {
             say(format_args!("\n{} does not compile:", task.name()));
-            say(format_args!("\n{words}"));
-            Ok(Verdict::NotYet)
+            say(format_args!("\n{words}\n"));
+            return Ok(Verdict::NotYet);
         }
-        Built::GivenUp => Ok(Verdict::GivenUp),
+        Built::GivenUp => return Ok(Verdict::GivenUp),
+    };
+    // The rungs that the starter climbs are not the student's.
+    let counts = !starter::is_untouched(tree, task);
+    let verdict = climb(tree, task, (&path).into(), counts, given_up)?;
+    if let Some(warning) = warning.filter(|_| verdict != Verdict::GivenUp) {
+        say(format_args!("The compiler warns:\n\n{warning}\n"));
     }
+    Ok(verdict)
 }
 
 fn climb(
     tree: &Tree,
     task: Task,
     program: CommandLine,
+    counts: bool,
     given_up: &dyn Fn() -> bool,
 ) -> Result<Verdict, Error> {
     say(format_args!("\n{}", task.ladder));
@@ -94,9 +108,11 @@ fn climb(
         say("");
         return Ok(Verdict::GivenUp);
     };
-    progress::change(tree, task, |mark| {
-        mark.climbed = mark.climbed.max(outcome.climbed);
-    })?;
+    if counts {
+        progress::change(tree, task, |mark| {
+            mark.climbed = mark.climbed.max(outcome.climbed);
+        })?;
+    }
     Ok(conclude(task, outcome))
 }
 
@@ -112,8 +128,5 @@ fn conclude(task: Task, outcome: Outcome) -> Verdict {
     };
     say(format_args!("\n{failure}"));
     say(format_args!("Task: {}", task.text()));
-    if task.is_exercise() {
-        say(format_args!("Stuck? cargo course hint {name}"));
-    }
     Verdict::NotYet
 }

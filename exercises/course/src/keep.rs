@@ -29,11 +29,7 @@ fn own_files(tree: &Tree, task: Task) -> Vec<String> {
     };
     let names =
         entries.flatten().filter_map(|it| it.file_name().into_string().ok());
-    // The copies for all changes lie in the same folder.
-    let ours = |name: &String| {
-        task.is_exercise() || task.file().ends_with(&format!("/{name}"))
-    };
-    names.filter(ours).collect()
+    names.filter(|name| task.owns(name)).collect()
 }
 
 /// Moves what the student has written into a folder with the date; returns

@@ -31,20 +31,30 @@ impl Keys {
 
     #[cfg(unix)]
     fn prepare() -> Self {
-        use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
         // It fails where stdin is no terminal.
-        let before = tcgetattr(io::stdin()).ok();
-        if let Some(mut mode) = before.clone() {
+        let before = nix::sys::termios::tcgetattr(io::stdin()).ok();
+        Self::need_no_enter();
+        Self { before }
+    }
+
+    /// Also when Ctrl-Z and `fg` have brought back the shell's own mode.
+    #[cfg(unix)]
+    pub fn need_no_enter() {
+        use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+        let Ok(mut mode) = tcgetattr(io::stdin()) else { return };
+        if mode.local_flags.contains(LocalFlags::ICANON) {
             mode.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
             let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &mode);
         }
-        Self { before }
     }
 
     #[cfg(not(unix))]
     fn prepare() -> Self {
         Self {}
     }
+
+    #[cfg(not(unix))]
+    pub fn need_no_enter() {}
 }
 
 #[cfg(unix)]

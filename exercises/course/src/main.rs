@@ -63,7 +63,7 @@ enum Command {
     },
     /// Build and check your program whenever you save it
     Watch {
-        /// The exercise that is next, if you name none
+        /// What is next, if you name none
         task: Option<Task>,
         /// Look at the files twice a second, where saves go unnoticed: in some
         /// containers and on network drives
@@ -74,14 +74,14 @@ enum Command {
     Start {
         /// Such as 04c
         task: Task,
-        /// Begin with your own server: the folder of its package
+        /// Begin with your own server: the folder of its package, or its file
         #[arg(long, value_name = "DIR")]
         from: Option<PathBuf>,
     },
     /// Get a hint, and each time one more
     Hint {
-        /// Such as ex03
-        task: Task,
+        /// Such as ex03; what is next, if you name none
+        task: Option<Task>,
     },
     /// Begin anew; what you have is kept in a folder with the date
     Reset {
@@ -90,8 +90,8 @@ enum Command {
     },
     /// See a right answer, once yours is right
     Answer {
-        /// Such as ex03 or 04c
-        task: Task,
+        /// Such as ex03 or 04c; what is next, if you name none
+        task: Option<Task>,
         /// Before yours is right
         #[arg(long)]
         anyway: bool,
@@ -122,9 +122,15 @@ fn run(command: Option<Command>) -> Result<bool, Error> {
         Command::Start { task, from } => {
             starter::start(&tree, task, from.as_deref())
         }
-        Command::Hint { task } => help::hint(&tree, task),
+        Command::Hint { task } => {
+            let task = overview::meant(&tree, task)?;
+            let how = format!("cargo course hint {}", task.name());
+            help::hint(&tree, task, &how)
+        }
         Command::Reset { task } => starter::reset(&tree, task),
-        Command::Answer { task, anyway } => help::answer(&tree, task, anyway),
+        Command::Answer { task, anyway } => {
+            help::answer(&tree, overview::meant(&tree, task)?, anyway)
+        }
     }
     .map(|()| true)
 }

@@ -5,7 +5,7 @@ use first_socket::errors::Error;
 
 use crate::progress::Progress;
 use crate::screen::say;
-use crate::task::{LESSONS, Task};
+use crate::task::{LESSONS, Task, in_order};
 use crate::tree::Tree;
 
 /// The width of a lesson's title, and of a task's.
@@ -24,10 +24,7 @@ pub fn show(tree: &Tree) -> Result<(), Error> {
         }
     }
     say("");
-    match next(&progress) {
-        Some(task) => say_next(tree, &progress, task),
-        None => say("All is done. Write a server of your own!"),
-    }
+    say_next(tree, None)?;
     say("All commands: cargo course --help");
     Ok(())
 }
@@ -44,13 +41,12 @@ fn line(progress: &Progress, task: Task) -> String {
     format!("    {name:4}  {title:<width$}  {done}", width = WIDTH - 6)
 }
 
-/// What to do next: in the chapter of the first exercise that is not done, its
-/// changes first. Whoever has begun the exercise has passed them over.
+/// What to do next: in the chapter of the exercise to go on with, its changes
+/// first. Whoever has begun the exercise has passed them over.
 fn next(progress: &Progress) -> Option<Task> {
     let left = |task: &Task| !progress.is_done(*task);
     let Some(exercise) = progress.next_exercise() else {
-        let lessons = LESSONS.iter();
-        return lessons.flat_map(|it| Task::of_lesson(it.0)).find(left);
+        return in_order().find(left);
     };
     if progress.of(exercise).climbed > 0 {
         return Some(exercise);
@@ -58,9 +54,50 @@ fn next(progress: &Progress) -> Option<Task> {
     Task::of_lesson(exercise.lesson().0).into_iter().find(left)
 }
 
-fn say_next(tree: &Tree, progress: &Progress, task: Task) {
-    let (number, title, _) = task.lesson();
+/// What a command means: the task that was named, or what is next. A change
+/// without a copy gives way to its exercise.
+///
+/// # Errors
+/// When nothing was named, and nothing is left.
+pub fn meant(tree: &Tree, task: Option<Task>) -> Result<Task, Error> {
+    let progress = Progress::read(tree)?;
+    let there = |task: &Task| tree.path(&task.file()).exists();
+    let task = task.or(next(&progress).filter(there));
+    task.or(progress.next_exercise()).ok_or_else(|| {
+        Error("no exercise is left: name one, such as ex03".to_owned())
+    })
+}
+
+/// Says what is next, and what is still open before it. Whoever watches it
+/// already needs no command.
+///
+/// # Errors
+/// When the disk fails.
+pub fn say_next(tree: &Tree, watched: Option<Task>) -> Result<(), Error> {
+    let progress = Progress::read(tree)?;
+    let Some(task) = next(&progress) else {
+        say("All is done. Write a server of your own!");
+        return Ok(());
+    };
+    say_task(&progress, task);
     let name = task.name();
+    if watched.is_none_or(|it| it.name() != name) {
+        let there = tree.path(&task.file()).exists();
+        let verb = if there { "watch" } else { "start" };
+        let command = format!("cargo course {verb} {name}");
+        say(format_args!("  {}", command.bold()));
+    }
+    let before = in_order().take_while(|it| it.name() != name);
+    let open = before.filter(|it| !progress.is_done(*it)).map(Task::name);
+    let open = open.collect::<Vec<_>>().join(", ");
+    if !open.is_empty() {
+        say(format_args!("Still open: {open}"));
+    }
+    Ok(())
+}
+
+fn say_task(progress: &Progress, task: Task) {
+    let ((number, title, _), name) = (task.lesson(), task.name());
     let begun = Task::of_lesson(number)
         .iter()
         .any(|task| progress.of(*task).climbed > 0);
@@ -71,9 +108,6 @@ fn say_next(tree: &Tree, progress: &Progress, task: Task) {
     let word = if begun { "Next" } else { "Then" };
     let text = task.text();
     say(format_args!("{word}: {name}, {}: {text}", task.ladder.title));
-    let verb = if tree.path(&task.file()).exists() { "watch" } else { "start" };
-    let command = format!("cargo course {verb} {name}");
-    say(format_args!("  {}", command.bold()));
 }
 
 #[cfg(test)]
@@ -97,6 +131,7 @@ mod tests {
         assert_eq!(next_after(&[]), Some("01c"));
         assert_eq!(next_after(&["01c"]), Some("ex01"));
         assert_eq!(next_after(&["ex01"]), Some("02a"));
+        assert_eq!(next_after(&["ex03"]), Some("04a"));
     }
 
     #[test]

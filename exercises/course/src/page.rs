@@ -50,10 +50,12 @@ impl Change {
         rest.split("```").next()
     }
 
-    /// The solution.
-    pub fn answer(&self) -> Option<&str> {
+    /// The solution, without the fences around its code.
+    pub fn answer(&self) -> Option<String> {
         let (_, rest) = self.text.split_once(FOLD)?;
         let (_, rest) = rest.split_once("</summary>")?;
-        rest.split("</details>").next().map(str::trim)
+        let text = rest.split("</details>").next()?;
+        let lines = text.lines().filter(|line| !line.starts_with("```"));
+        Some(lines.collect::<Vec<_>>().join("\n").trim_matches('\n').to_owned())
     }
 }

@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use first_socket::errors::Error;
 use first_socket::events::remark;
 
-use crate::task::Task;
+use crate::task::{Task, exercises, in_order};
 use crate::tree::{Tree, failed};
 
 /// Where it is.
@@ -79,18 +79,15 @@ impl Progress {
         self.of(task).climbed >= task.rungs()
     }
 
-    /// The first exercise that is not done.
+    /// The exercise to go on with: the first that is not done from the last
+    /// chapter on in which something is, or else one that was passed over.
     pub fn next_exercise(&self) -> Option<Task> {
-        crate::task::exercises().find(|task| !self.is_done(*task))
-    }
-
-    /// The next exercise for whoever is at this task: the first one from its
-    /// chapter on that is not done, or one that was passed over.
-    pub fn next_after(&self, task: Task) -> Option<Task> {
-        let further = |it: &Task| it.lesson().0 >= task.lesson().0;
-        crate::task::exercises()
-            .find(|it| further(it) && !self.is_done(*it))
-            .or(self.next_exercise())
+        let done = in_order().filter(|it| self.is_done(*it)).last();
+        let further = |it: &Task| {
+            done.is_none_or(|done| it.lesson().0 >= done.lesson().0)
+        };
+        let left = || exercises().filter(|it| !self.is_done(*it));
+        left().find(further).or(left().next())
     }
 
     fn write(&self, tree: &Tree) -> Result<(), Error> {
@@ -154,7 +151,6 @@ mod tests {
         assert_eq!(progress.of(ex03()), Mark { climbed: 6, hints: 1 });
         assert!(!progress.is_done(ex03()));
         assert_eq!(progress.next_exercise().unwrap().name(), "ex01");
-        assert_eq!(progress.next_after(ex03()).unwrap().name(), "ex03");
     }
 
     #[test]

@@ -12,6 +12,8 @@ use notify::{
 };
 
 use crate::inbox::Event;
+use crate::task::Task;
+use crate::tree::Tree;
 
 /// How often files are looked at where the system does not speak up.
 const POLL_TIME: Duration = Duration::from_millis(500);
@@ -19,21 +21,23 @@ const POLL_TIME: Duration = Duration::from_millis(500);
 /// Watches a folder for as long as it is kept.
 pub type Watching = Box<dyn Watcher>;
 
-/// Sends [`Event::Saved`] whenever something in `folder` changes. With `poll`,
-/// or where the system cannot say so, the files are looked at again and again.
+/// Sends [`Event::Saved`] whenever a file of the task changes. With `poll`, or
+/// where the system cannot say so, the files are looked at again and again.
 ///
 /// # Errors
 /// When the folder cannot even be looked at.
 pub fn watch(
-    folder: &Path,
+    tree: &Tree,
+    task: Task,
     poll: bool,
     sender: &Sender<Event>,
 ) -> Result<Watching, Error> {
-    let polled = || polled(folder, teller(sender.clone()));
+    let folder = tree.path(&task.folder());
+    let polled = || polled(&folder, teller(task, sender.clone()));
     let watching = if poll {
         polled()
     } else {
-        or_else(told(folder, teller(sender.clone())), polled)
+        or_else(told(&folder, teller(task, sender.clone())), polled)
     };
     watching.map_err(|error| {
         Error(format!(
@@ -77,28 +81,28 @@ fn polled(
     Ok(Box::new(watcher))
 }
 
-fn teller(sender: Sender<Event>) -> impl EventHandler {
+fn teller(task: Task, sender: Sender<Event>) -> impl EventHandler {
     move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| is_save(&event)) {
+        if event.is_ok_and(|event| is_save(&event, task)) {
             // Nobody listens any longer when the watch is over.
-            let _ = sender.send(Event::Saved);
+            let _ = sender.send(Event::Saved(task.name()));
         }
     }
 }
 
 /// Whether a program may have changed: a compiler that reads a file has not
 /// changed it, and editors put files of their own beside it.
-fn is_save(event: &notify::Event) -> bool {
+fn is_save(event: &notify::Event, task: Task) -> bool {
     let read = matches!(event.kind, EventKind::Access(_));
     // Without a path: too much happened at once to be told.
-    let source =
-        event.paths.is_empty() || event.paths.iter().any(|it| is_source(it));
+    let mut paths = event.paths.iter();
+    let source = event.paths.is_empty() || paths.any(|it| is_source(it, task));
     !read && source
 }
 
-fn is_source(path: &Path) -> bool {
+fn is_source(path: &Path, task: Task) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.ends_with(".rs") && !name.starts_with('.')
+    name.ends_with(".rs") && !name.starts_with('.') && task.owns(&name)
 }
 
 #[cfg(test)]
@@ -107,6 +111,10 @@ mod tests {
 
     use super::*;
 
+    fn ex02() -> Task {
+        "ex02".parse().unwrap()
+    }
+
     fn event(kind: EventKind, name: &str) -> notify::Event {
         notify::Event::new(kind).add_path(format!("src/{name}").into())
     }
@@ -114,10 +122,18 @@ mod tests {
     #[test]
     fn what_editors_put_beside_a_file_is_no_save() {
         let created = EventKind::Create(CreateKind::File);
-        assert!(is_save(&event(created, "main.rs")));
+        assert!(is_save(&event(created, "main.rs"), ex02()));
         for name in [".main.rs.swp", ".#main.rs", "#main.rs#", "main.rs~"] {
-            assert!(!is_save(&event(created, name)), "{name}");
+            assert!(!is_save(&event(created, name), ex02()), "{name}");
         }
+    }
+
+    #[test]
+    fn another_changes_copy_is_no_save() {
+        let task = "04c".parse().unwrap();
+        let created = EventKind::Create(CreateKind::File);
+        assert!(is_save(&event(created, "04c.rs"), task));
+        assert!(!is_save(&event(created, "05b.rs"), task));
     }
 
     #[test]
@@ -127,18 +143,18 @@ mod tests {
         std::fs::write(&file, "fn main() {}").unwrap();
         let (sender, saves) = std::sync::mpsc::channel();
         let full = Err(notify::Error::generic("no watch is left"));
-        let polled = || polled(folder.path(), teller(sender));
+        let polled = || polled(folder.path(), teller(ex02(), sender));
         let _watching = or_else(full, polled).unwrap();
 
         std::fs::write(&file, "fn main() { println!() }").unwrap();
 
         let save = saves.recv_timeout(20 * POLL_TIME);
-        assert_eq!(save, Ok(Event::Saved));
+        assert_eq!(save, Ok(Event::Saved("ex02")));
     }
 
     #[test]
     fn a_compiler_that_reads_is_no_save() {
         let read = EventKind::Access(AccessKind::Any);
-        assert!(!is_save(&event(read, "main.rs")));
+        assert!(!is_save(&event(read, "main.rs"), ex02()));
     }
 }

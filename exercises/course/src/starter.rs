@@ -51,6 +51,9 @@ fn port() -> u16 {
 }
 ";
 
+/// What is in a server that takes any port already.
+const TAKES_PORT: [&str; 3] = ["fn port()", "--port", "flags::"];
+
 /// Makes the student's copy for a change.
 ///
 /// # Errors
@@ -61,20 +64,21 @@ pub fn start(
     from: Option<&Path>,
 ) -> Result<(), Error> {
     let file = task.file();
-    if task.is_exercise() {
+    if task.is_exercise() && from.is_none() {
         say(format_args!("{file} is there, and waits for you."));
         say_next(task);
         return Ok(());
     }
     let text = match from {
-        Some(folder) => own(task, folder)?,
+        Some(_) if task.is_exercise() => return Err(no_change(task)),
+        Some(path) => own(task, path)?,
         None => pristine(tree, task)?,
     };
     if tree.path(&file).exists() {
         if from.is_none() {
             return Err(exists(task));
         }
-        keep(tree, task)?;
+        keep_and_say(tree, task)?;
     }
     tree.write(&file, &text)?;
     let title = Change::read(tree, task)?.title().to_owned();
@@ -102,6 +106,22 @@ fn exists(task: Task) -> Error {
     ))
 }
 
+fn no_change(task: Task) -> Error {
+    let (file, name) = (task.file(), task.name());
+    Error(format!(
+        "--from makes a copy for a change, and {name} is none\n        \
+         Write your server into {file}."
+    ))
+}
+
+/// Says where the old one is, too: nobody should fear that it is lost.
+fn keep_and_say(tree: &Tree, task: Task) -> Result<(), Error> {
+    if let Some(kept) = keep(tree, task)? {
+        say(format_args!("What was there is in {kept}"));
+    }
+    Ok(())
+}
+
 /// There is no program to check.
 pub fn missing(task: Task) -> Error {
     let (file, name) = (task.file(), task.name());
@@ -117,19 +137,20 @@ pub fn missing(task: Task) -> Error {
 /// When the disk fails.
 pub fn reset(tree: &Tree, task: Task) -> Result<(), Error> {
     let (file, text) = (task.file(), pristine(tree, task)?);
-    let same =
-        fs::read_to_string(tree.path(&file)).ok().as_ref() == Some(&text);
-    if same && others(tree, task).is_empty() {
-        say(format_args!("{file} is as it was at the beginning."));
-        return Ok(());
+    if !is_untouched(tree, task) {
+        keep_and_say(tree, task)?;
+        tree.write(&file, &text)?;
+        progress::change(tree, task, |mark| *mark = progress::Mark::default())?;
     }
-    if let Some(kept) = keep(tree, task)? {
-        say(format_args!("What was there is in {kept}"));
-    }
-    tree.write(&file, &text)?;
-    progress::change(tree, task, |mark| *mark = progress::Mark::default())?;
     say(format_args!("{file} is as it was at the beginning."));
     Ok(())
+}
+
+/// Whether the student has written nothing yet.
+pub fn is_untouched(tree: &Tree, task: Task) -> bool {
+    let text = fs::read_to_string(tree.path(&task.file())).ok();
+    let same = text.is_some() && text == pristine(tree, task).ok();
+    same && others(tree, task).is_empty()
 }
 
 /// The starter of a task.
@@ -153,14 +174,21 @@ fn pristine(tree: &Tree, task: Task) -> Result<String, Error> {
     Ok(head(task) + &with_port(&program))
 }
 
-/// The student's own server, of the package in this folder.
-fn own(task: Task, folder: &Path) -> Result<String, Error> {
-    let file = folder.join("src/main.rs");
-    let text = fs::read_to_string(&file).map_err(|error| {
+/// The student's own server: this file, or that of the package in this folder.
+fn own(task: Task, path: &Path) -> Result<String, Error> {
+    let inner = path.join("src/main.rs");
+    let file = if path.is_file() { path } else { &inner };
+    let text = fs::read_to_string(file).map_err(|error| {
         let advice = "Name the folder of your package, such as ../my-server.";
         Error::new(format!("cannot read {}", file.display()), &error, advice)
     })?;
-    Ok(head(task) + &with_port(&text))
+    let mut copy = with_port(&text);
+    if copy == text && !TAKES_PORT.iter().any(|it| text.contains(it)) {
+        say("Its address was not found: there is no \"127.0.0.1:8080\" in it.");
+        say("Let it bind address(), which stands at the end of the copy.\n");
+        copy = copy + ADDRESS + PORT;
+    }
+    Ok(head(task) + &copy)
 }
 
 /// The first lines of a copy.

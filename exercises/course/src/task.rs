@@ -80,6 +80,12 @@ impl Task {
         COPIES.to_owned()
     }
 
+    /// Whether a file with this name, in its folder, belongs to it.
+    pub fn owns(self, name: &str) -> bool {
+        // The copies for all changes lie in the same folder.
+        self.is_exercise() || self.file().ends_with(&format!("/{name}"))
+    }
+
     /// The file with which the student begins.
     pub fn file(self) -> String {
         let name = if self.is_exercise() { "main" } else { self.ladder.name };
@@ -99,6 +105,11 @@ impl Task {
 fn all() -> impl Iterator<Item = Task> {
     let ladders = checks::CHANGES.iter().chain(&checks::ALL);
     ladders.map(|ladder| Task { ladder })
+}
+
+/// All tasks in the order of the chapters.
+pub fn in_order() -> impl Iterator<Item = Task> {
+    LESSONS.iter().flat_map(|lesson| Task::of_lesson(lesson.0))
 }
 
 /// All exercises, in their order.

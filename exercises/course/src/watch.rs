@@ -10,8 +10,9 @@ use crate::help;
 use crate::inbox::{Event, Inbox};
 use crate::judge::{Verdict, build_and_climb};
 use crate::keys::{Keys, LEGEND};
+use crate::overview;
 use crate::progress::Progress;
-use crate::saves;
+use crate::saves::{self, Watching};
 use crate::screen::{clear, say};
 use crate::starter;
 use crate::task::Task;
@@ -22,65 +23,74 @@ use crate::tree::Tree;
 /// # Errors
 /// When there is nothing to watch.
 pub fn watch(tree: &Tree, task: Option<Task>, poll: bool) -> Result<(), Error> {
-    let Some(task) = task.or(Progress::read(tree)?.next_exercise()) else {
-        say("All exercises are done. `cargo course watch ex03` looks again.");
-        return Ok(());
-    };
+    let task = overview::meant(tree, task)?;
     if !tree.path(&task.file()).exists() {
         return Err(starter::missing(task));
     }
     ctrl_c::catch(None, |_| ())?;
     let inbox = Inbox::new();
     let _keys = Keys::listen(inbox.sender());
-    let mut watched = Watched { tree, task, poll, inbox: &inbox };
-    watched.look()?;
-    while let Some(next) = watched.climb_to_the_top()? {
-        watched.task = next;
-        watched.introduce();
+    let heard = Vec::new();
+    let mut watched = Watched { tree, task, heard, poll, inbox: &inbox };
+    watched.hear(&[task])?;
+    let mut verdict = watched.run();
+    while verdict != Verdict::Done || watched.go_on()? {
+        verdict = match inbox.next(&Keys::need_no_enter) {
+            Event::Quit => break,
+            Event::Hint => watched.hint(),
+            Event::Again => watched.run(),
+            Event::Saved(name) => {
+                watched.turn_to(name);
+                watched.run()
+            }
+        };
     }
     Ok(())
 }
 
 /// What is watched.
-#[derive(Debug)]
 struct Watched<'w> {
     tree: &'w Tree,
+    /// What is checked.
     task: Task,
+    /// Whose saves are heard: behind the first stands what was solved before.
+    heard: Vec<(Task, Watching)>,
     poll: bool,
     inbox: &'w Inbox,
 }
 
 impl Watched<'_> {
-    /// Checks again and again; returns the next exercise when all rungs of
-    /// this one are climbed, and `None` when it is time to go.
-    fn climb_to_the_top(&self) -> Result<Option<Task>, Error> {
-        let folder = self.tree.path(&self.task.folder());
+    fn hear(&mut self, tasks: &[Task]) -> Result<(), Error> {
         let sender = self.inbox.sender();
-        let _saves = saves::watch(&folder, self.poll, &sender)?;
-        loop {
-            let verdict = match self.inbox.next() {
-                Event::Quit => return Ok(None),
-                Event::Hint => {
-                    self.hint();
-                    continue;
-                }
-                Event::Saved | Event::Again => self.run(),
-            };
-            if verdict == Verdict::Done {
-                let progress = Progress::read(self.tree)?;
-                let next = progress.next_after(self.task);
-                if next.is_none() {
-                    say("All exercises are done.");
-                }
-                return Ok(next);
+        let hear = |task: &Task| {
+            let saves = saves::watch(self.tree, *task, self.poll, &sender)?;
+            Ok((*task, saves))
+        };
+        self.heard = tasks.iter().map(hear).collect::<Result<_, Error>>()?;
+        Ok(())
+    }
+
+    /// Checks from now on what was saved. Whoever has saved the next task is
+    /// through with the old one.
+    fn turn_to(&mut self, name: &str) {
+        let saved = |(task, _): &(Task, _)| task.name() == name;
+        if let Some(at) = self.heard.iter().position(saved) {
+            self.task = self.heard[at].0;
+            if at == 0 {
+                self.heard.truncate(1);
             }
         }
     }
 
-    /// The first check need not wait for a save.
-    fn look(&self) -> Result<(), Error> {
-        let again = self.inbox.sender().send(Event::Again);
-        again.map_err(|_| Error("nothing can be watched".to_owned()))
+    /// Goes on to the next exercise, if there is one.
+    fn go_on(&mut self) -> Result<bool, Error> {
+        let next = Progress::read(self.tree)?.next_exercise();
+        overview::say_next(self.tree, next)?;
+        let Some(next) = next else { return Ok(false) };
+        self.hear(&[next, self.task])?;
+        self.task = next;
+        self.legend();
+        Ok(true)
     }
 
     fn run(&self) -> Verdict {
@@ -98,27 +108,19 @@ impl Watched<'_> {
         verdict
     }
 
-    fn hint(&self) {
+    fn hint(&self) -> Verdict {
         say("");
-        if let Err(error) = help::hint(self.tree, self.task) {
+        if let Err(error) = help::hint(self.tree, self.task, "press h") {
             remark("ERROR", error.0);
         }
         self.legend();
-    }
-
-    fn introduce(&self) {
-        let task = self.task;
-        let (name, title) = (task.name(), task.ladder.title);
-        let (number, lesson, _) = task.lesson();
-        say(format_args!("Next: {name}, {title}. Its task: {}", task.text()));
-        let page = task.page();
-        say(format_args!("It goes with lesson {number}, {lesson}: {page}"));
-        self.legend();
+        Verdict::NotYet
     }
 
     fn legend(&self) {
-        let folder = self.task.folder();
-        say(format_args!("\nWaiting for a save in {folder}"));
+        let folders = self.heard.iter().map(|(task, _)| task.folder());
+        let folders = folders.collect::<Vec<_>>().join(", or in ");
+        say(format_args!("\nWaiting for a save in {folders}"));
         if io::stdin().is_terminal() {
             say(LEGEND);
         }

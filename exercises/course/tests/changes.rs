@@ -105,6 +105,20 @@ fn a_greeting_that_is_not_quite_the_pages() {
 }
 
 #[test]
+fn what_came_is_shown_with_its_end() {
+    let course = Course::new();
+    let greeting = ("Connection Established", "You are client 0.");
+    let wrong = edited(&copy(&course, "02a"), &[greeting]);
+    let came = "2, each client hears its number\n  \
+                sent           client 1 connects, from 127.0.0.1:";
+    judge(&course, "02a", &wrong, Some(came));
+    let program = course.compile("02a", &wrong);
+    let words = ["check", "02a", "--", program.to_str().unwrap()];
+    let came = "came           \"You are client 0.\\r\\n\"\n";
+    course.command(&words).assert().code(1).stdout(contains(came));
+}
+
+#[test]
 fn say_who_came() {
     let course = Course::new();
     let begun = copy(&course, "03a");
@@ -126,8 +140,7 @@ fn solution(course: &Course, name: &str, begun: &str) -> String {
     let words = ["answer", name, "--anyway"];
     let answer = course.command(&words).output().unwrap();
     let answer = String::from_utf8(answer.stdout).unwrap();
-    let program = answer.split("```rust\n").nth(1).unwrap();
-    let program = program.split("```").next().unwrap();
+    let program = answer.split("\nThe limit, ").next().unwrap();
     let port = begun.find("\nfn address()").unwrap();
     edited(program, &[("\"127.0.0.1:8080\"", "address()")]) + &begun[port..]
 }

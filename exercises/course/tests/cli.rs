@@ -21,6 +21,7 @@ fn wrong_usage_has_exit_code_2() {
         course(&it, words).code(2).stdout("");
     }
     course(&it, &["watch", "ex9"]).code(2).stderr(contains("there are 01c, "));
+    course(&it, &["chekc", "ex01"]).code(2).stderr(contains("'check'"));
 }
 
 #[test]
@@ -33,8 +34,29 @@ fn alone_it_shows_what_is_next() {
         .stdout(contains("ex01  the first free port             7 of 7"))
         .stdout(contains("ex02  a time server                   6 of 8"))
         .stdout(contains("Next: ex02, a time server: exercises/02_time/REA"))
-        .stdout(contains("  cargo course watch ex02\n"))
+        .stdout(contains("  cargo course watch ex02\nStill open: 02a\n"))
         .stderr("");
+    course(&it, &["hint"]).success().stdout(contains("ex02, Hint 2: "));
+    course(&it, &["answer"]).code(1).stderr(contains("the answer to ex02"));
+}
+
+#[test]
+fn what_a_starter_climbs_is_no_beginning() {
+    let it = Course::new();
+    course(&it, &["start", "01c"]).success();
+
+    let fallen = contains("rung 2, a taken one").and(contains("hint").not());
+    course(&it, &["check", "01c"]).code(1).stdout(fallen);
+
+    let untouched = contains("01c   look first, mended              -\n");
+    let next = contains("Next: read lesson 01").and(contains("watch 01c"));
+    course(&it, &[]).stdout(untouched.and(next));
+
+    let copy = "exercises/changes/src/bin/01c.rs";
+    it.write(copy, &(it.read(copy) + "// mine\n"));
+    course(&it, &["check", "01c"]).code(1);
+    course(&it, &[]).stdout(contains("1 of 3").and(contains("Next: 01c")));
+    course(&it, &["answer"]).code(1).stderr(contains("the answer to 01c"));
 }
 
 #[test]
@@ -59,6 +81,9 @@ fn hints_come_one_by_one() {
     course(&it, &["hint", "ex03"])
         .success()
         .stdout(contains("Hint 3: ").and(contains("the last one")));
+    course(&it, &["hint", "01c"])
+        .success()
+        .stdout(contains("cargo course answer 01c --anyway"));
     course(&it, &["hint", "ex01"]).success().stdout(contains("Hint 1: "));
 }
 
@@ -99,7 +124,11 @@ fn the_answer_waits_for_success() {
         .stdout(contains("exercises/answers/right/ex02.rs"));
     course(&it, &["answer", "04c", "--anyway"])
         .success()
-        .stdout(contains("Make the `reader` before the `loop`"));
+        .stdout(contains("Make the `reader` before the `loop`"))
+        .stdout(contains("```").not());
+    course(&it, &["answer", "01c"])
+        .code(1)
+        .stderr(contains("Read book/src/01").and(contains("hint").not()));
 }
 
 #[test]
@@ -124,11 +153,24 @@ fn ones_own_server_can_be_the_beginning() {
     it.write("my-server/src/main.rs", "fn f() { bind(\"127.0.0.1:8080\") }\n");
     course(&it, &["start", "02a"]).success();
 
-    course(&it, &["start", "02a", "--from", "my-server"]).success();
+    for path in ["my-server", "my-server/src/main.rs"] {
+        course(&it, &["start", "02a", "--from", path])
+            .success()
+            .stdout(contains("What was there is in .course/kept/"))
+            .stdout(contains("not found").not());
+        let copy = it.read("exercises/changes/src/bin/02a.rs");
+        assert!(copy.contains("fn f() { bind(address()) }"), "{copy}");
+    }
 
+    it.write("my-server/src/main.rs", "fn f() { bind(\"[::1]:9000\") }\n");
+    course(&it, &["start", "02a", "--from", "my-server"])
+        .success()
+        .stdout(contains("not found").and(contains("Let it bind address()")));
     let copy = it.read("exercises/changes/src/bin/02a.rs");
-    assert!(copy.contains("fn f() { bind(address()) }"), "{copy}");
-    assert!(it.path(".course/kept").is_dir());
+    assert!(copy.contains("fn address()") && copy.contains("fn port()"));
+    course(&it, &["start", "ex02", "--from", "my-server"])
+        .code(1)
+        .stderr(contains("--from makes a copy for a change"));
     course(&it, &["start", "02a", "--from", "nowhere"])
         .code(1)
         .stderr(contains("such as ../my-server"));
@@ -145,15 +187,22 @@ fn the_students_program_is_built_and_judged() {
             .and(contains("and 1 more, which may go with it")),
     );
 
-    it.write(file, "fn main() {}\n");
+    let careless = "fn main() { let (a, b) = (1, 2); Ok::<(), ()>(()); }\n";
+    it.write(file, careless);
     course(&it, &["check", "ex02"])
         .code(1)
-        .stdout(contains("1  it starts").and(contains("FAILED")));
+        .stdout(contains("1  it starts").and(contains("FAILED")))
+        .stdout(contains("\nwarning: unused `Result` that must be used\n"))
+        .stdout(contains("\n\nand 2 more warnings\n"))
+        .stdout(contains("Stuck? cargo course hint ex02"));
 
-    it.write(file, RIGHT_TIME);
+    it.write(file, &format!("{RIGHT_TIME}\nfn unused() {{}}\n"));
     course(&it, &["check", "ex02"])
         .success()
-        .stdout(contains("ex02 is solved").and(contains('\x1b').not()));
+        .stdout(contains("ex02 is solved"))
+        .stdout(contains("\nwarning: function `unused` is never used\n"))
+        .stdout(contains("Next: read lesson 03").and(contains("start 03a")))
+        .stdout(contains('\x1b').not());
     course(&it, &[]).stdout(contains("8 of 8"));
 }
 

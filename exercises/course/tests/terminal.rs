@@ -97,6 +97,8 @@ fn a_student_watches_saves_and_presses_keys() {
 
     press(&mut terminal, "h");
     sees(&mut terminal, "ex02, Hint 1: ");
+    let said = sees(&mut terminal, "2 more: press h");
+    assert!(!said.contains("cargo course hint"), "{said}");
     press(&mut terminal, "h");
     sees(&mut terminal, "ex02, Hint 2: ");
 
@@ -105,16 +107,85 @@ fn a_student_watches_saves_and_presses_keys() {
     sees(&mut terminal, "four bytes, then the end ....................... ");
     sees(&mut terminal, "\x1b[32mok");
     sees(&mut terminal, "the seconds were counted from 1970");
-    sees(&mut terminal, "[h] hint");
+    let said = sees(&mut terminal, "[h] hint");
+    assert!(!said.contains("cargo course hint"), "{said}");
     press(&mut terminal, "a");
     sees(&mut terminal, "it starts");
     sees(&mut terminal, "[h] hint");
 
     course.write(FILE, RIGHT_TIME);
     sees(&mut terminal, "ex02 is solved");
-    sees(&mut terminal, "Next: ex03, a chat room.");
+    sees(&mut terminal, "Then: 03a, say who came");
+    sees(&mut terminal, "cargo course start 03a");
+    sees(&mut terminal, "Waiting for a save in exercises/03_chat/src, or in");
     press(&mut terminal, "q");
     ends_well(terminal);
+    assert_nothing_left(&course);
+}
+
+#[test]
+fn after_success_the_old_task_is_heard_until_the_new_one_is_saved() {
+    for words in [&["ex02"][..], &["ex02", "--poll"]] {
+        let course = Course::new();
+        course.write(FILE, RIGHT_TIME);
+        let mut terminal = watch(&course, words);
+        sees(&mut terminal, "03_chat/src, or in exercises/02_time/src");
+
+        course.write(FILE, "fn main() { then() }\n");
+        sees(&mut terminal, "ex02 does not compile");
+        sees(&mut terminal, "03_chat/src, or in exercises/02_time/src");
+        course.write(FILE, RIGHT_TIME);
+        sees(&mut terminal, "ex02 is solved");
+        sees(&mut terminal, "03_chat/src, or in exercises/02_time/src");
+
+        course.write("exercises/03_chat/src/main.rs", "fn main() { }\n");
+        sees(&mut terminal, "Building ex03");
+        sees(&mut terminal, "Waiting for a save in exercises/03_chat/src\r\n");
+        press(&mut terminal, "q");
+        ends_well(terminal);
+    }
+}
+
+#[test]
+fn after_ctrl_z_and_fg_keys_need_no_enter() {
+    let course = Course::new();
+    course.write(FILE, "fn main() { now() }\n");
+    let mut shell = course.program("sh", &["-i", "-m"]);
+    shell.env("PS1", "$ ").env("TERM", "xterm");
+    let mut terminal = spawn_command(shell, Some(PATIENCE)).unwrap();
+    let program = env!("CARGO_BIN_EXE_course");
+    terminal.send_line(&format!("{program} watch ex02")).unwrap();
+    sees(&mut terminal, "[h] hint");
+    terminal.send_control('z').unwrap();
+    sees(&mut terminal, "Stopped");
+
+    // Some shells bring back their own mode, and some need to be told.
+    terminal.send_line("stty icanon echo; echo mode is; fg").unwrap();
+    sees(&mut terminal, "mode is\r\n");
+    press(&mut terminal, "h");
+
+    sees(&mut terminal, "ex02, Hint 1: ");
+    press(&mut terminal, "q");
+    sees(&mut terminal, "\n$ ");
+    terminal.send_line("exit").unwrap();
+    ends_well(terminal);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_ends_a_single_check_quietly() {
+    let course = Course::new();
+    course.write(FILE, &silent());
+    let command = course.command(&["check", "ex02"]);
+    let mut terminal = spawn_command(command, Some(PATIENCE)).unwrap();
+    sees(&mut terminal, "four bytes, then the end");
+
+    terminal.send_control('c').unwrap();
+
+    sees(&mut terminal, "Stopped, and nothing is remembered.\r\n");
+    assert_eq!(terminal.exp_eof().unwrap(), "");
+    let ended = format!("{:?}", terminal.process().wait().unwrap());
+    assert!(ended.ends_with(", 1)"), "{ended}");
     assert_nothing_left(&course);
 }
 
@@ -126,7 +197,12 @@ fn ctrl_c_ends_a_check_and_all_servers() {
     for words in [&["ex02"][..], &["ex02", "--poll"]] {
         let mut terminal = watch(&course, words);
         sees(&mut terminal, "four bytes, then the end");
-        assert!(servers(&course) > 1, "the check should run");
+        let until = Instant::now() + Duration::from_millis(PATIENCE);
+        // The rung is named a moment before its servers start.
+        while servers(&course) < 2 {
+            assert!(Instant::now() < until, "the check should run");
+            thread::sleep(Duration::from_millis(20));
+        }
 
         terminal.send_control('c').unwrap();
 

@@ -75,7 +75,12 @@ impl Course {
 
     /// `cargo course` with these words, in this course.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_course"));
+        self.program(env!("CARGO_BIN_EXE_course"), words)
+    }
+
+    /// A program, such as a shell that starts `cargo course`.
+    pub fn program(&self, program: &str, words: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(words).current_dir(self.folder.path());
         command.env("CARGO_MANIFEST_DIR", self.path("exercises/course"));
         // Its programs are not to be mixed with ours.
