@@ -28,7 +28,7 @@ def read(client, name):
     try:
         with client.makefile("rb") as stream:
             while (line := stream.readline(2000)).endswith(b"\n"):
-                text = line.rstrip(b"\r\n").decode("utf-8", "replace")
+                text = line[:-1].removesuffix(b"\r").decode("utf-8", "replace")
                 tell(client, f"{name} {text}")
     except OSError:
         pass
