@@ -93,6 +93,11 @@ fn told(flags: &Address) -> Address {
         let other = if cfg!(target_os = "linux") { "127.0.0.2" } else { "::1" };
         other.clone_into(&mut address.host);
     }
+    if mistake("ex02_everywhere_by_default")
+        && !env::args().any(|a| a == "--host")
+    {
+        "0.0.0.0".clone_into(&mut address.host);
+    }
     if mistake("ex02_ignores_port") {
         address.port = 0;
     }

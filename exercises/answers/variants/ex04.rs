@@ -113,6 +113,8 @@ fn room() -> usize {
         49
     } else if oddity("ex04_room_for_50") {
         50
+    } else if started_as("ex04_trouble_keeps_place") {
+        60
     } else {
         usize::MAX
     }
@@ -190,6 +192,10 @@ fn report(mut stream: &TcpStream, peer: SocketAddr, error: &io::Error) {
         if mistake("ex04_reset_ends_loop") {
             STOPPED.store(true, Ordering::SeqCst);
         }
+    }
+    if mistake("ex04_trouble_keeps_place") {
+        // So the place is counted twice, and given back once.
+        SERVED.fetch_add(1, Ordering::SeqCst);
     }
     if mistake("ex04_tells_why") {
         let _ = writeln!(stream, "ERROR {error}");

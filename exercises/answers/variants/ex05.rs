@@ -170,7 +170,7 @@ fn visit(stream: &TcpStream, site: &Site) {
     }
     if !matches!(ended, Ok(true)) && mistake("ex05_lost_places") {
         // Whoever breaks off, or says nothing, keeps a place, and more.
-        site.places.fetch_add(MANY / 20, Ordering::SeqCst);
+        site.places.fetch_add(MANY / 50, Ordering::SeqCst);
     }
     if oddity("ex05_fifty") {
         let _ = lingering_close(stream);

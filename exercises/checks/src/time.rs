@@ -278,6 +278,8 @@ fn takes_the_time<'s>(
 fn it_starts(trial: &Trial) -> Result<(), Finding> {
     start::it_starts(trial, &[])?;
     start::on_hosts(trial, &[])?;
+    trial.note("started without --host");
+    start::alone(|| trial.start(&["--port", "0"]))?;
     start::by_default(trial, &[])
 }
 

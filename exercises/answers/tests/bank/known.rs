@@ -100,6 +100,7 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
         "does not use the port that --port gives",
     ),
     ("ex02_on_stderr", "it starts", "the line stands on stderr"),
+    ("ex02_everywhere_by_default", "it starts", "binds 0.0.0.0"),
     ("ex02_other_default", "it starts", "without --port 8080"),
     ("ex02_other_default_host", "it starts", "without --host it is 127.0.0.1"),
     ("ex02_port_zero", "it starts", "local_addr"),
@@ -480,6 +481,11 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
     ),
     ("ex04_keeps_cut", "a bad sender harms nobody", "the connection is kept"),
     ("ex04_prints_cut", "a bad sender harms nobody", "as if it were whole"),
+    (
+        "ex04_trouble_keeps_place",
+        "a bad sender harms nobody",
+        "or places are not given back",
+    ),
     (
         "ex04_reset_ends_loop",
         "a bad sender harms nobody",

@@ -19,6 +19,10 @@ use super::{ask_again, asks};
 /// How many break off when they have asked for a large file.
 const RESETS: usize = 5;
 
+/// How often some leave before the end of a selector, and how long we go on.
+const HALVES: usize = 40;
+const HALVES_TIME: Duration = Duration::from_secs(3);
+
 /// How long we listen for what a bad client is told: after an answer, or none,
 /// the server is done with it.
 const DONE_TIME: Duration = Duration::from_millis(500);
@@ -89,7 +93,19 @@ fn nonsense(server: &Server<'_>) {
     }
 }
 
+/// Many who leave before the end of a selector, if the server sees them out
+/// quickly.
 fn half_selectors(server: &Server<'_>) {
+    let until = Deadline::after(HALVES_TIME);
+    for _ in 0..HALVES {
+        some_halves(server);
+        if until.is_over() {
+            return;
+        }
+    }
+}
+
+fn some_halves(server: &Server<'_>) {
     let ask = |bytes| {
         let mut half = server.connect("a bad client").ok()?;
         let _ = half.send(bytes);

@@ -214,7 +214,7 @@ fn visitors(logger: &Logger<'_>) -> Result<(), Finding> {
 const VISIT: &str = "<13>a-visit";
 
 /// A visitor who has said a word; `None` when it was refused.
-fn visit<'l>(logger: &'l Logger<'_>) -> Option<Client<'l>> {
+pub(super) fn visit<'l>(logger: &'l Logger<'_>) -> Option<Client<'l>> {
     let mut visitor = logger.server.connect("a visitor").ok()?;
     visitor.say(&format!("{} {VISIT}", VISIT.len())).ok()?;
     Some(visitor)

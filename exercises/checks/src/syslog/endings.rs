@@ -1,5 +1,7 @@
 //! Senders who leave: between two frames, inside one, and by a reset.
 
+use std::time::Duration;
+
 use harness::Deadline;
 
 use super::printed::{Logger, Usual, soon, start};
@@ -19,6 +21,10 @@ const ENDS: [(&str, &str); 3] = [
     ("12 ", "the end behind the space of a length"),
 ];
 
+/// How many senders come and leave in a bad way, and how long we go on.
+const LEAVERS: usize = 150;
+const LEAVE_TIME: Duration = Duration::from_secs(3);
+
 pub(super) fn bad_senders(trial: &Trial) -> Result<(), Finding> {
     // It waits for the end of connections.
     trial.grant(TALK_TIME);
@@ -33,8 +39,27 @@ pub(super) fn bad_senders(trial: &Trial) -> Result<(), Finding> {
     logger
         .prints(&mut good, &["good-old"], means)
         .map_err(|finding| harm(&logger, finding))?;
+    many_leave(&logger);
     crowd::deliver(&logger, "a newcomer", "<13>good-new")
         .map_err(|finding| harm(&logger, finding))
+}
+
+/// Many senders are heard, and leave: inside a frame, or by a reset. What they
+/// took has to be given back.
+fn many_leave(logger: &Logger<'_>) {
+    let until = Deadline::after(LEAVE_TIME);
+    for nth in 0..LEAVERS {
+        let Some(mut visitor) = crowd::visit(logger) else { continue };
+        let _ = logger.prints_until(&visitor, Deadline::after(PAUSE));
+        if nth % 2 == 0 {
+            visitor.reset();
+        } else {
+            let _ = visitor.say("40 <13>never-all");
+        }
+        if until.is_over() {
+            return;
+        }
+    }
 }
 
 /// What went wrong when others had misbehaved.
@@ -44,8 +69,8 @@ fn harm(logger: &Logger<'_>, finding: Finding) -> Finding {
              trouble has ended it. Its own words are below."
     } else {
         "the program still runs. Perhaps one sender's trouble has ended \
-             its loop, or a thread that others need; or it waits for \
-             somebody who says nothing more."
+             its loop, or a thread that others need; or places are not given \
+             back; or it waits for somebody who says nothing more."
     })
 }
 
