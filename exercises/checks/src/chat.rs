@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use harness::Deadline;
 
-use crate::client::{Client, ReadEnd};
+use crate::client::{Client, ReadEnd, without_the_line};
 use crate::finding::{Finding, quoted};
 use crate::ladder::{Exercise, Rung};
 use crate::start::{it_starts, on_hosts};
@@ -52,7 +52,7 @@ const NOT_BUFFERED: usize = 6 * 1024 * 1024;
 const LONGEST: usize = 1000;
 
 /// What a line that came in the wrong pieces means.
-const CHUNKS: &str = "one read was taken for one line. A read returns what \
+const CHUNKS: &str = "perhaps one read was taken for one line. A read returns what \
                       has come so far: half a line, or half a character, or \
                       several lines. Collect the bytes, and hand out what \
                       stands before each \\n, once and unchanged.";
@@ -189,8 +189,8 @@ fn everyone(trial: &Trial) -> Result<(), Finding> {
 }
 
 /// What it means when nobody hears of these ways to leave.
-const LEAVING: &str = "the others are not told when somebody leaves, or not \
-                       with the address: read returns 0 then.";
+const LEAVING: &str = "when a client leaves, read returns 0: tell the others \
+                       then, with the address.";
 const ENDING: &str = "D has left, and that was told. C has ended the sending \
                       side, and still listens: read returns 0 then, too, and \
                       that is a leaving. Perhaps the server waits until a \
@@ -459,7 +459,7 @@ fn comes_as(
             Ok(_) => {}
             Err(end) => {
                 return Err(Finding::new(
-                    format!("to {}: {end}", b.name()),
+                    format!("to {}: {}", b.name(), without_the_line(end)),
                     format!("to {}: \"{} {text}\"", b.name(), a.address),
                     "earlier lines came, and this one did not. Perhaps its \
                      carriage returns were taken for something else than a \

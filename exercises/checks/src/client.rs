@@ -459,6 +459,15 @@ fn acknowledge_at_once(connection: &TcpStream) {
     let _ = connection;
 }
 
+/// How it ended for somebody who waited for a certain line: others may have
+/// come until then.
+pub(crate) fn without_the_line(end: ReadEnd) -> String {
+    match end {
+        ReadEnd::Silence => format!("no such line in {ANSWER_TIME:?}"),
+        end => end.to_string(),
+    }
+}
+
 impl std::fmt::Display for ReadEnd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -438,7 +438,7 @@ fn last_port(trial: &Trial) -> Result<(), Finding> {
     finds_nothing(trial, &from(u16::MAX, DEFAULT_TRIES))
         .map_err(if_seen(LISTENING, means))
         .map_err(if_seen(
-            "101",
+            "exit status: 101",
             "the program panicked behind 65535: perhaps a sum does not fit \
              into a u16.",
         ))?;

@@ -166,7 +166,8 @@ impl Attempt {
         given_up: &dyn Fn() -> bool,
     ) -> Option<Failure> {
         let ended = self.wait(given_up);
-        let ended = ended.unwrap_or_else(|why| Err(without_end(why)));
+        let time = RUNG_TIME + self.trial.granted();
+        let ended = ended.unwrap_or_else(|why| Err(without_end(why, time)));
         let ended = ended.map_err(|finding| {
             if self.trial.has_lost_server() && !finding.explains_end {
                 return finding.meaning(ENDED);
@@ -186,10 +187,10 @@ impl Attempt {
 }
 
 /// Why a rung has not ended.
-fn without_end(why: RecvTimeoutError) -> Finding {
+fn without_end(why: RecvTimeoutError, time: Duration) -> Finding {
     match why {
         RecvTimeoutError::Timeout => Finding::new(
-            format!("no end in {RUNG_TIME:?}"),
+            format!("no end in {time:?}"),
             "an answer in time",
             "the program is much too slow, or always does a little.",
         ),

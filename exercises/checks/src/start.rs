@@ -25,8 +25,8 @@ const ELSEWHERE_TIME: Duration = Duration::from_millis(500);
 /// Others may take a port that all know, at just that moment.
 const DEFAULT_TRIES: usize = 3;
 
-const NOT_UNDERSTOOD: &str = "the program does not understand this --host. \
-                              Perhaps it puts host and port together as \
+const NOT_UNDERSTOOD: &str = "perhaps the program does not understand this \
+                              --host, or puts host and port together as \
                               text: there an IPv6 address stands in brackets, \
                               [::1]:0. The pair (host, port) needs none.";
 

@@ -171,10 +171,10 @@ fn why_no_answer(bytes: &[u8], end: ReadEnd) -> &'static str {
             "the program does not close the connection after the answer: \
              perhaps it keeps it, or waits for the client to close first."
         }
-        (8, _) => "a number of 64 bits was sent: four bytes are a u32.",
         _ if bytes.iter().all(|b| b.is_ascii_graphic() || *b <= b' ') => {
             "the number was sent as text. to_be_bytes gives its bytes."
         }
+        (8, _) => "a number of 64 bits was sent: four bytes are a u32.",
         (5.., _) if bytes.ends_with(b"\n") => {
             "more was sent than the u32 of the time: perhaps a line end, as \
              writeln! adds it."

@@ -32,7 +32,9 @@ pub fn hint(tree: &Tree, task: Task, how: &str) -> Result<(), Error> {
     };
     say(format_args!("{}, {hint}\n", task.name()));
     match hints.len() - given.hints {
-        0 => say("That is the last one. All of them stand in its README."),
+        0 => say(
+            "That is the last one. All of them stand in the exercise's README.",
+        ),
         left => say(format_args!("{left} more: {how}")),
     }
     Ok(())

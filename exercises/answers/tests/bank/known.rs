@@ -205,12 +205,12 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
     (
         "ex03_no_address",
         "to everyone else, with the address",
-        "must begin with the address",
+        "must stand before the text",
     ),
     (
         "ex03_receivers_address",
         "to everyone else, with the address",
-        "must begin with the address",
+        "must stand before the text",
     ),
     (
         "ex03_address_behind",
@@ -240,7 +240,7 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
     (
         "ex03_no_left",
         "who comes and goes is told",
-        "not told when somebody leaves",
+        "when a client leaves, read returns 0",
     ),
     (
         "ex03_half_close_stays",
@@ -420,9 +420,9 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
     ("ex04_hurries_space", "many at once", "three seconds behind the space"),
     ("ex04_lock_in_a_frame", "many at once", "waits for the silent ones"),
     ("ex04_mixed_lines", "many at once", "several threads write into one line"),
-    ("ex04_pool_of_40", "many at once", "has less than 50 places"),
+    ("ex04_pool_of_40", "many at once", "has fewer than 50 places"),
     ("ex04_pool_of_four", "many at once", "one sender at a time, or too few"),
-    ("ex04_room_for_49", "many at once", "has less than 50 places"),
+    ("ex04_room_for_49", "many at once", "has fewer than 50 places"),
     ("ex04_serial", "many at once", "one sender at a time"),
     (
         "ex04_time_out",
@@ -574,7 +574,7 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
     ),
     ("ex05_root_as_given", "folders in folders", "have to be canonical"),
     ("ex05_slashes_all", "folders in folders", "the mark between two names"),
-    ("ex05_small_letters", "folders in folders", "made small"),
+    ("ex05_small_letters", "folders in folders", "put into lower case"),
     ("ex05_trims", "folders in folders", "the selector was trimmed"),
     (
         "ex05_absolute",

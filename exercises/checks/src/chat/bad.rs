@@ -184,7 +184,7 @@ fn passes(
     number: usize,
     length: usize,
 ) -> Result<(), Finding> {
-    const MEANS: &str = "B hears nothing, who reads, while others do not. \
+    const MEANS: &str = "B, who reads, hears no more lines while others do not read. \
                          Perhaps the write to one of them waits, for all \
                          buffers are full; and everyone waits for that write, \
                          or for a lock that is held during it, or for one of \

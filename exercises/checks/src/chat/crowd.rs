@@ -7,7 +7,7 @@ use std::time::Duration;
 use harness::Deadline;
 
 use super::room::{hears_at_all, introduce, names, soon, soon_again, start};
-use crate::client::{Client, ReadEnd};
+use crate::client::{Client, ReadEnd, without_the_line};
 use crate::finding::{Finding, quoted};
 use crate::trial::{ANSWER_TIME, Server, Trial};
 
@@ -146,7 +146,8 @@ fn hears_all(
     while heard.len() < others.len() {
         let line = listener.line(until).map_err(|end| {
             let (some, all) = (heard.len(), others.len());
-            let came = format!("to {name}: {some} of {all} lines, then {end}");
+            let why = without_the_line(end);
+            let came = format!("to {name}: {some} of {all} lines, then {why}");
             Finding::new(came, expected.as_str(), lost(end))
         })?;
         match said(&line, &others, round) {
@@ -275,7 +276,7 @@ fn gone<'t>(
             let means = "many left at the same time, every second one by a \
                          reset, and not all of that was told. Perhaps a write \
                          to one who was gone has failed, and ended a thread, \
-                         or spoilt a lock.";
+                         or poisoned a lock.";
             return Err(not_told(listener, &missing, "left", end, means));
         }
     }
@@ -380,7 +381,11 @@ pub(crate) fn not_told(
 ) -> Finding {
     let name = listener.name();
     Finding::new(
-        format!("to {name}: {end}; nothing of {} clients", missing.len()),
+        format!(
+            "to {name}: {}; nothing of {} clients",
+            without_the_line(end),
+            missing.len()
+        ),
         format!("to {name}: a line for each client who has {what}"),
         if end == ReadEnd::Silence { means } else { lost(end) },
     )

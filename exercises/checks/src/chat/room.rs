@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use harness::Deadline;
 
-use crate::client::{Client, ReadEnd};
+use crate::client::{Client, ReadEnd, without_the_line};
 use crate::finding::{Finding, quoted};
 use crate::trial::{ANSWER_TIME, Server, Trial};
 
@@ -151,8 +151,8 @@ pub(crate) fn hears(
     let mut lines = hears_at_all(listener, sender, text, until)?;
     let means = match lines.last().map(|line| kind(line, sender, text)) {
         Some(Line::Nameless) => {
-            "the line must begin with the address of the client who sent it: \
-             the one that accept returned with that connection."
+            "the sender's address must stand before the text: the one that \
+             accept returned with that connection."
         }
         Some(Line::Longer) => {
             "something stands behind the text. The address comes before it, \
@@ -332,7 +332,7 @@ pub(crate) fn is_told(
             Err(end) => {
                 let name = listener.name();
                 return Err(Finding::new(
-                    format!("to {name}: {end}"),
+                    format!("to {name}: {}", without_the_line(end)),
                     format!("to {name}: a line with {address}: {what}"),
                     if end == ReadEnd::Silence { means } else { LET_GO },
                 ));

@@ -80,7 +80,8 @@ fn name_words(name: &str) -> &'static str {
         "perhaps \\ was taken for the mark between two names. It is a letter \
          like others here."
     } else if name == "UPPER.TXT" {
-        "perhaps the selector was made small: letters are not the same then."
+        "perhaps the selector was put into lower case: UPPER.TXT and upper.txt \
+         are two names."
     } else {
         "your own menu gave this selector, and another answer came than the \
          file."

@@ -115,7 +115,7 @@ fn missing(items: &[Item], name: &str) -> &'static str {
         "a selector that must be known was answered with an error."
     } else if has(&format!(" {name}")) || has(name.trim()) {
         "NAME is the file's name. It stands directly behind TYPE, and a space \
-         at its begin or end is part of it."
+         at its beginning or end is part of it."
     } else if name.starts_with('.') {
         "perhaps names that begin with a dot are left out. All that is in the \
          folder is shown."

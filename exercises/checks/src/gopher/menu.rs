@@ -82,7 +82,7 @@ fn type_words(name: &str) -> &'static str {
              Perhaps only its beginning was looked at: all bytes decide."
         }
         "long.txt" => {
-            "it is UTF-8 from its begin to its end. Perhaps it was judged in \
+            "it is UTF-8 from beginning to end. Perhaps it was judged in \
              pieces, or only its first one: a letter may lie across the border \
              of two."
         }

@@ -33,7 +33,7 @@ const AGAIN_TIME: Duration = Duration::from_secs(6);
 
 const FEW: &str = "the server takes one sender at a time, or too few: perhaps \
                    it waits for the silent ones and does not read what this \
-                   one says, or has less than 50 places. Each connection \
+                   one says, or has fewer than 50 places. Each connection \
                    needs a thread of its own.";
 
 /// Where a sender pauses: what it has said before, and what it says then.
@@ -122,7 +122,7 @@ fn wake(logger: &Logger<'_>, silent: &mut [Client<'_>]) -> Result<(), Finding> {
 fn let_go(pause: &Pause) -> String {
     format!(
         "a sender paused for three seconds {}, and was let go before a minute \
-         had passed: perhaps by a time-out. Or there are less than 50 places.",
+         had passed: perhaps by a time-out. Or there are fewer than 50 places.",
         pause.place
     )
 }
