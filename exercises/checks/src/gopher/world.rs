@@ -190,9 +190,8 @@ impl World {
         Ok(())
     }
 
-    /// Files with names that no menu can show.
+    /// Files with names that no menu can show, where there are such names.
     pub(super) fn add_unshown(&self) {
-        #[cfg(unix)]
         for name in UNSHOWN {
             let _ = fs::write(self.path().join(name), name);
         }
