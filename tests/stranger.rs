@@ -32,6 +32,7 @@ use tempfile::TempDir;
 
 const SERVED: &str = "and the next client was served";
 const IN_VAIN: &str = "and the next client waits in vain";
+#[cfg(unix)]
 const NOBODY: &str = "and nobody gets in any more";
 
 fn program() -> &'static Path {

@@ -5,7 +5,7 @@ use std::path::Path;
 use assert_cmd::cargo::cargo_bin;
 use harness::Server;
 use harness::contract::run;
-use harness::peer::{self, connect_with_little_room, hear, hear_all, send};
+use harness::peer::{connect_with_little_room, hear, hear_all};
 
 use crate::copy::{first, first_with};
 use crate::hears_nothing;
@@ -44,6 +44,8 @@ mod while_the_server_looks_away {
     use harness::Signal;
 
     use super::*;
+    use harness::peer::{self, send};
+
     use crate::{hear_until_reset, wait_until_gone};
 
     /// A client who says something that this server never reads. Returns

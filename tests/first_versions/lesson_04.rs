@@ -3,7 +3,6 @@
 use std::io::Read;
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin;
 use harness::Server;
@@ -185,6 +184,8 @@ fn a_header_that_is_no_number_is_taken_for_a_zero() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_reply_in_many_pieces_takes_40_milliseconds() {
+    use std::time::{Duration, Instant};
+
     // The median: a machine that is busy makes some rounds slow.
     let time = |server: &Server| {
         let client = server.connect();

@@ -22,7 +22,7 @@ mod open;
 
 use std::fs;
 use std::io::{ErrorKind, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -56,7 +56,8 @@ fn hear_until_reset(mut client: &TcpStream) -> Vec<u8> {
 
 /// Waits until nobody listens there any more.
 #[track_caller]
-fn wait_until_gone(address: SocketAddr) {
+#[cfg(unix)]
+fn wait_until_gone(address: std::net::SocketAddr) {
     let until = Instant::now() + PATIENCE;
     while TcpStream::connect_timeout(&address, PATIENCE).is_ok() {
         assert!(Instant::now() < until, "somebody still listens");
@@ -78,7 +79,8 @@ fn wait_until_read(client: &TcpStream) {
 /// that end in `/proc/net/tcp`, see proc(5).
 #[cfg(target_os = "linux")]
 fn is_unread(client: &TcpStream) -> bool {
-    let port = |address: SocketAddr| format!(":{:04X}", address.port());
+    let port =
+        |address: std::net::SocketAddr| format!(":{:04X}", address.port());
     let server = port(client.peer_addr().unwrap());
     let client = port(client.local_addr().unwrap());
     let table = fs::read_to_string("/proc/net/tcp").unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use first_socket::ctrl_c;
-use first_socket::errors::{self, Error, why};
+use first_socket::errors::{self, Error};
 use first_socket::events::remark;
 use grader::class::{Event, Grader};
 use grader::process::{self, Household};
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
         #[cfg(unix)]
         Some((flag, words)) if flag == grader::build::FLAG => {
             let error = grader::build::become_cargo(words);
-            eprintln!("cannot start cargo: {}", why(&error));
+            eprintln!("cannot start cargo: {}", errors::why(&error));
             ExitCode::FAILURE
         }
         _ => match run(&Args::parse()) {

@@ -457,6 +457,7 @@ mod system {
     pub fn kill_group(_id: u32) {}
 
     #[cfg(not(unix))]
+    #[allow(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
     pub fn limit(
         _memory: u64,
         _file: u64,

@@ -371,6 +371,7 @@ mod tests {
 
     const ROOM: usize = 1024 * 1024;
 
+    #[cfg(unix)]
     fn soon() -> Deadline {
         Deadline::after(Duration::from_secs(5))
     }
