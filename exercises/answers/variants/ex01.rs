@@ -48,7 +48,9 @@ const LATE: Duration = Duration::from_millis(250);
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    if args.tries() > u8::MAX.into() && mistake("ex01_byte_tries") {
+    if args.tries() > u8::MAX.into() && mistake("ex01_byte_tries")
+        || args.tries() > u16::MAX / 2 && mistake("ex01_signed_tries")
+    {
         eprintln!("So many ports?");
         return ExitCode::from(2);
     }

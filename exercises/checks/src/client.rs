@@ -19,6 +19,9 @@ pub(crate) const BROKEN: usize = 50;
 const AT_ONCE: usize = 4;
 const MOMENT: Duration = Duration::from_millis(10);
 
+/// The kernel keeps so many bytes for a client who does not read.
+const SOME_ROOM: usize = 64 * 1024;
+
 /// What a flood is made of.
 const FLOOD: &[u8] = &[b'x'; 64 * 1024];
 
@@ -72,6 +75,17 @@ impl Server<'_> {
         (1..=count).map(connect).collect()
     }
 
+    /// Connects with room for so few unread bytes that a server which sends
+    /// much has to wait.
+    pub(crate) fn connect_with_some_room(
+        &self,
+        name: &str,
+    ) -> Result<Client<'_>, Finding> {
+        let prepare =
+            |socket: &socket2::Socket| socket.set_recv_buffer_size(SOME_ROOM);
+        self.client(name, connect_prepared(self.address, prepare))
+    }
+
     /// Connects with as little room for unread bytes as the system allows.
     pub(crate) fn connect_with_little_room(
         &self,
@@ -89,7 +103,7 @@ impl Server<'_> {
         &self,
         name: &str,
     ) -> Result<Client<'_>, Finding> {
-        self.client(name, connect_in_small_segments(self.address))
+        self.client(name, connect_prepared(self.address, small_segments))
     }
 
     /// Clients who break off as soon as they are connected.
@@ -432,11 +446,21 @@ pub(crate) fn let_accept(nth: usize) {
     }
 }
 
-fn connect_in_small_segments(address: SocketAddr) -> io::Result<TcpStream> {
-    /// The least that every host takes (RFC 9293, section 3.7.1).
-    const SMALL: u32 = 536;
+/// Connects a socket that has been prepared.
+fn connect_prepared(
+    address: SocketAddr,
+    prepare: impl FnOnce(&socket2::Socket) -> io::Result<()>,
+) -> io::Result<TcpStream> {
     let domain = socket2::Domain::for_address(address);
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+    prepare(&socket)?;
+    socket.connect_timeout(&address.into(), ANSWER_TIME)?;
+    Ok(socket.into())
+}
+
+fn small_segments(socket: &socket2::Socket) -> io::Result<()> {
+    /// The least that every host takes (RFC 9293, section 3.7.1).
+    const SMALL: u32 = 536;
     // The kernel takes the least that it allows.
     socket.set_recv_buffer_size(1)?;
     // Where this cannot be set, more is said before the buffers are full.
@@ -444,8 +468,7 @@ fn connect_in_small_segments(address: SocketAddr) -> io::Result<TcpStream> {
     let _ = socket.set_tcp_mss(SMALL);
     #[cfg(not(unix))]
     let _ = SMALL;
-    socket.connect_timeout(&address.into(), ANSWER_TIME)?;
-    Ok(socket.into())
+    Ok(())
 }
 
 /// Lets the kernel acknowledge what comes without delay. A server that has

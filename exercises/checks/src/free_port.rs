@@ -66,9 +66,6 @@ const QUEUE_TIME: Duration = Duration::from_millis(300);
 const DEFAULT_FROM: u16 = 8080;
 const DEFAULT_TRIES: u16 = 10;
 
-/// More tries than a byte can count.
-const MANY_TRIES: u16 = 1000;
-
 /// How long a program may look along a long row of ports.
 const ROW_TIME: Duration = Duration::from_secs(3);
 
@@ -377,7 +374,8 @@ fn tries(trial: &Trial) -> Result<(), Finding> {
     trial.forget();
     release((), first);
     let means = "perhaps N is kept in a type that is too small for it.";
-    takes(trial, (first, MANY_TRIES), first)
+    // More than half of all numbers that a u16 has: first is below 32,000.
+    takes(trial, (first, u16::MAX - first), first)
         .map_err(if_seen("ended", means))?;
     trial.forget();
     ten_tries(trial)?;

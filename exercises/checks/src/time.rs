@@ -438,8 +438,11 @@ fn meanwhile(
     work: impl FnOnce() + Send,
     over: &AtomicBool,
 ) -> Result<(), Finding> {
+    /// The other one has this time before the next client comes.
+    const HEAD_START: Duration = Duration::from_millis(300);
     thread::scope(|scope| {
         let thread = thread::Builder::new().spawn_scoped(scope, work);
+        thread::sleep(HEAD_START);
         let asked = thread
             .map_err(|error| Finding::of_machine("no thread", &error))
             .and_then(|_| takes_the_time(server, "the next", patience));

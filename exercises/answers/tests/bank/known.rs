@@ -57,6 +57,11 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
         "a type that is too small",
     ),
     (
+        "ex01_signed_tries",
+        "N tries, not one more or less",
+        "a type that is too small",
+    ),
+    (
         "ex01_fifty_at_most",
         "N tries, not one more or less",
         "a limit of its own",
@@ -183,6 +188,7 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[
         "a client who stays holds up nobody",
         "All of them together need one",
     ),
+    ("ex02_reads_on", "a bad client harms nobody", "for as long as it comes"),
     ("ex02_flood", "a bad client harms nobody", "for as long as it comes"),
     ("ex02_unwrap_read", "a bad client harms nobody", "unwrap or ?"),
     ("ex02_unwrap_write", "a bad client harms nobody", "unwrap or ?"),

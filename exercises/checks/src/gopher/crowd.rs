@@ -44,7 +44,8 @@ pub(super) fn many_at_once(trial: &Trial) -> Result<(), Finding> {
     ask_again(&server, "A", &notes, is_notes).map_err(busy)?;
     let stuck =
         asks_and_waits(&large_file, || server.connect_with_little_room("S"))?;
-    let slow = asks_and_waits(&large_file, || server.connect("T"))?;
+    let slow =
+        asks_and_waits(&large_file, || server.connect_with_some_room("T"))?;
     let unread = Instant::now();
     trial.note("S and T do not read the answers");
     ask_again(&server, "B", &notes, is_notes).map_err(busy)?;
